@@ -1,0 +1,1 @@
+"""What turns photos into a Reconstruction. Each engine has a room of its own; `registry` finds it by name."""

@@ -1,0 +1,1 @@
+"""Depth of every photo from known cameras: plane sweep, semi-global aggregation, refinement, consistency."""

@@ -1,0 +1,37 @@
+"""What can go wrong, said twice: a sentence for the artist, and the detail for the log.
+
+This module imports nothing beyond the standard library.
+"""
+
+
+class UserError(Exception):
+    """A failure that the artist can understand and act on.
+
+    `sentence` says what happened, to which file, and what to do, in one clear sentence. `detail` is everything an
+    engineer would ask for (library messages, exit codes, last log lines) and goes to the log only.
+    """
+
+    def __init__(self, sentence: str, detail: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.detail = detail
+
+
+class PhotoError(UserError):
+    """One photo (or the choice of photos) cannot be used."""
+
+
+class EngineError(UserError):
+    """An engine could not make a reconstruction from photos that could be read."""
+
+
+class FormatError(UserError):
+    """A file or folder that should hold our data does not, or not in a form that this version reads."""
+
+
+class OutputExistsError(UserError):
+    """The place to write to is taken, and overwriting was not asked for."""
+
+
+class Cancelled(Exception):  # noqa: N818 - not an error: the artist asked for it
+    """The artist asked to stop. Carries no message; whoever catches it leaves nothing half-written."""

@@ -1,0 +1,1 @@
+"""Projection, rotations, similarity transforms and planes, in numpy alone."""
