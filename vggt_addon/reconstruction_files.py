@@ -96,7 +96,7 @@ def _write(reconstruction: Reconstruction, folder: Path, final_folder: Path) -> 
                 "height": view.height,
                 "intrinsics": view.intrinsics.tolist(),
                 "camera_from_world": view.camera_from_world.tolist(),
-                "photo_from_grid": None if view.photo_from_grid is None else view.photo_from_grid.tolist(),
+                "photo_from_grid": _list(view.photo_from_grid),
                 "lens": None if view.lens is None else dataclasses.asdict(view.lens),
                 "report": dataclasses.asdict(view.report),
                 "arrays": _store_arrays(arrays, folder, f"view_{index:04d}"),
@@ -113,9 +113,7 @@ def _write(reconstruction: Reconstruction, folder: Path, final_folder: Path) -> 
         "left_out": [dataclasses.asdict(photo) for photo in reconstruction.left_out],
         "warnings": list(reconstruction.warnings),
         "report": dict(reconstruction.report),
-        "scene_from_world": None
-        if reconstruction.scene_from_world is None
-        else reconstruction.scene_from_world.tolist(),
+        "scene_from_world": _list(reconstruction.scene_from_world),
         "points": points
         and {
             "spacing": points.spacing,
@@ -125,6 +123,10 @@ def _write(reconstruction: Reconstruction, folder: Path, final_folder: Path) -> 
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / FILE_NAME).write_text(text, encoding="utf-8")
+
+
+def _list(matrix: NDArray[np.float64] | None) -> Json:
+    return None if matrix is None else matrix.tolist()
 
 
 def _store_arrays(arrays: dict[str, NDArray[Any] | None], folder: Path, prefix: str) -> dict[str, str]:
@@ -137,7 +139,7 @@ def _store_arrays(arrays: dict[str, NDArray[Any] | None], folder: Path, prefix: 
 
 
 def _store_photo(view: View, folder: Path, final_folder: Path, taken: set[str]) -> Json:
-    """A reference to the original, or the name of the copy put into `photos/` where the picture is one of our making."""
+    """A reference to the original, or the name of the copy put into `photos/` where we made the picture."""
     if view.photo == view.original:
         return _reference(view.original, final_folder)
     name, number = view.photo.name, 1
