@@ -1,0 +1,78 @@
+"""What EXIF says that matters here: which way is up, and how long the lens is.
+
+EXIF is written by many hands: every value is checked, and a senseless one counts as absent.
+This module imports Pillow beyond the standard library.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import ExifTags, Image
+
+from .photo import FocalPrior
+
+_MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # FocalPlaneResolutionUnit: inch, cm, mm, micrometre
+_FILM_WIDTH = 36.0  # mm: the long side of the frame that "35 mm equivalent" refers to
+
+
+@dataclass(frozen=True)
+class ExifFacts:
+    """What a file's EXIF block says, with senseless values dropped."""
+
+    orientation: int  # 1..8
+    focal_prior: FocalPrior | None
+    lens: str
+
+
+def read_exif(image: Image.Image) -> ExifFacts:
+    """Orientation, focal prior and lens of an opened image; `image.size` is the stored, not the upright, size."""
+    try:
+        main = image.getexif()
+        camera = main.get_ifd(ExifTags.IFD.Exif)
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, OverflowError):
+        return ExifFacts(1, None, "")  # a damaged EXIF block does not make a damaged photo
+    orientation = main.get(ExifTags.Base.Orientation, 1)
+    return ExifFacts(
+        orientation=orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1,
+        focal_prior=_focal_prior(camera, image.size),
+        lens=_lens(main, camera),
+    )
+
+
+def _number(value: Any) -> float | None:
+    """A positive finite number, or None."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None
+
+
+def _focal_prior(camera: dict[int, Any], size: tuple[int, int]) -> FocalPrior | None:
+    long_side = max(size)
+    equivalent = _number(camera.get(ExifTags.Base.FocalLengthIn35mmFilm))
+    if equivalent is not None:
+        return _plausible(equivalent / _FILM_WIDTH * long_side, long_side, "exif 35 mm equivalent")
+    focal = _number(camera.get(ExifTags.Base.FocalLength))
+    resolution = _number(camera.get(ExifTags.Base.FocalPlaneXResolution))
+    unit = _MM_PER_UNIT.get(camera.get(ExifTags.Base.FocalPlaneResolutionUnit, 2))
+    if focal is None or resolution is None or unit is None:
+        return None
+    # The resolution refers to the size that the camera stored; the file may have been scaled since.
+    stored_width = _number(camera.get(ExifTags.Base.ExifImageWidth)) or size[0]
+    stored_height = _number(camera.get(ExifTags.Base.ExifImageHeight)) or size[1]
+    pixels = focal * resolution / unit * long_side / max(stored_width, stored_height)
+    return _plausible(pixels, long_side, "exif focal plane resolution")
+
+
+def _plausible(pixels: float, long_side: int, source: str) -> FocalPrior | None:
+    """Between a 9 mm and a 1000 mm lens on 35 mm film; outside it the tag is wrong more often than the lens is odd."""
+    return FocalPrior(pixels, source) if 0.25 * long_side <= pixels <= 28 * long_side else None
+
+
+def _lens(main: Image.Exif, camera: dict[int, Any]) -> str:
+    parts = [main.get(ExifTags.Base.Make), main.get(ExifTags.Base.Model), camera.get(ExifTags.Base.LensModel)]
+    focal = _number(camera.get(ExifTags.Base.FocalLength))
+    parts.append(f"{focal:g} mm" if focal else None)
+    return " ".join(str(part).strip("\x00 ") for part in parts if part)

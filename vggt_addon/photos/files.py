@@ -1,0 +1,57 @@
+"""From what the artist named (files, folders, patterns) to photo files in natural order.
+
+This module imports nothing beyond the standard library.
+"""
+
+import glob
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import PhotoError
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff"})
+
+
+def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
+    """Sorting key under which "photo 9" comes before "photo 10", whatever the case of letters."""
+    parts = re.split(r"(\d+)", str(path).casefold())
+    return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts], str(path)
+
+
+def find_photos(inputs: Iterable[str | Path]) -> list[Path]:
+    """Absolute paths of all photos that `inputs` name, each once, in natural order.
+
+    A folder stands for the photos directly in it; a pattern (`*`, `?`, `[...]`) for what it matches; a file for itself,
+    whatever its extension. Hidden files are passed over in folders. Raises PhotoError where a name leads nowhere or
+    nothing is found at all.
+    """
+    found: dict[Path, None] = {}
+    named = [str(name) for name in inputs]
+    for name in named:
+        found.update(dict.fromkeys(_expand(name)))
+    if not found:
+        kinds = "JPEG, PNG, WebP or TIFF"
+        raise PhotoError(
+            f"No photos were found in {', '.join(named) or 'an empty list'}: give {kinds} files or a folder."
+        )
+    return sorted(found, key=natural_key)
+
+
+def _expand(name: str) -> list[Path]:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        try:
+            return [file.absolute() for file in path.iterdir() if _is_photo(file)]
+        except OSError as error:
+            raise PhotoError(f"The folder {path} cannot be read: {error.strerror}.", repr(error)) from error
+    if path.exists():
+        return [path.absolute()]
+    if glob.has_magic(name):
+        matches = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207 - absolute patterns
+        return [match.absolute() for match in matches if _is_photo(match)]
+    raise PhotoError(f"{name} does not exist: check the name, or drop the photos again.")
+
+
+def _is_photo(file: Path) -> bool:
+    return file.suffix.lower() in EXTENSIONS and not file.name.startswith(".") and file.is_file()

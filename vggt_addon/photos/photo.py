@@ -1,0 +1,35 @@
+"""What is known of one photo file before its pixels are read.
+
+This module imports nothing beyond the standard library.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class FocalPrior:
+    """A focal length that the file claims. A prior: photos may have been cropped, and makers round."""
+
+    pixels: float  # of the upright photo, along its long side
+    source: str  # "exif 35 mm equivalent" or "exif focal plane resolution"
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo file that can be read. Everything is said of the upright picture."""
+
+    path: Path  # absolute
+    name: str  # the file's name, made unique among the photos of one run
+    sha256: str  # of the file's bytes, hex: the photo's identity
+    width: int  # pixels, upright
+    height: int  # pixels, upright
+    orientation: int  # EXIF 1..8: how the stored picture is to be turned; 1 where it is upright already
+    focal_prior: FocalPrior | None
+    lens: str  # camera, lens and focal length as EXIF names them; photos of one size and lens share intrinsics
+    shown_as_is: bool  # the file itself is an upright 8-bit sRGB picture that Blender reads
+
+    @property
+    def long_side(self) -> int:
+        """Pixels along the longer side."""
+        return max(self.width, self.height)

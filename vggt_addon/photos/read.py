@@ -1,0 +1,130 @@
+"""Opening photo files: what they are, and their pixels, upright and in sRGB.
+
+This module imports Pillow and numpy beyond the standard library.
+"""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from ..errors import PhotoError
+from .exif import read_exif
+from .photo import Photo
+
+MAX_PIXELS = 400_000_000  # beyond any camera; a small file that claims more is an attack on memory
+MIN_SIDE = 16  # pixels: nothing can be matched in less
+_BLENDER_READS = frozenset({"JPEG", "PNG", "WEBP", "TIFF"})
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own guard would refuse large but honest photos at 179 megapixels
+warnings.filterwarnings("ignore", module=r"PIL\.")  # it warns of odd metadata; what matters is checked here
+_PILLOW_READS = (*_BLENDER_READS, "MPO")  # MPO: what some cameras call a JPEG with a second picture behind the first
+
+
+def probe(path: Path) -> Photo:
+    """What `path` is, from its header and its bytes' hash. Raises PhotoError where it is no photo that can be read."""
+    with _opened(path) as image:
+        facts = read_exif(image)
+        width, height = image.size
+        if facts.orientation >= 5:
+            width, height = height, width
+        shown_as_is = (
+            facts.orientation == 1 and image.format in _BLENDER_READS and image.mode in ("RGB", "L") and _is_srgb(image)
+        )
+    return Photo(
+        path=path,
+        name=path.name,
+        sha256=_sha256(path),
+        width=width,
+        height=height,
+        orientation=facts.orientation,
+        focal_prior=facts.focal_prior,
+        lens=facts.lens,
+        shown_as_is=shown_as_is,
+    )
+
+
+def decode(photo: Photo, at_least: int | None = None) -> NDArray[np.uint8]:
+    """The photo's pixels: (height, width, 3) uint8 sRGB, upright.
+
+    With `at_least`, a smaller picture may come back (same aspect, long side >= `at_least`), which a JPEG gives for a
+    fraction of the cost. Raises PhotoError where the file has changed or is damaged.
+    """
+    with _opened(photo.path) as image:
+        if at_least is not None:
+            scale = at_least / max(image.size)
+            # draft() decodes at 1/2, 1/4 or 1/8; it picks the smallest that still covers the size asked for.
+            image.draft("RGB", (max(1, round(image.size[0] * scale)), max(1, round(image.size[1] * scale))))
+        upright = ImageOps.exif_transpose(image) if photo.orientation != 1 else image
+        pixels = np.asarray(_to_srgb(upright), dtype=np.uint8)
+    aspect = pixels.shape[1] / pixels.shape[0] / (photo.width / photo.height)
+    if not 0.98 < aspect < 1.02 and min(pixels.shape[:2]) > MIN_SIDE:
+        raise PhotoError(f"{photo.name} has changed while it was in use: add it again.")
+    return pixels
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open, and turn whatever goes wrong inside into one sentence."""
+    try:
+        with Image.open(path, formats=_PILLOW_READS) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise PhotoError(f"{path.name} claims {width} x {height} pixels, more than any photo has.")
+            if min(width, height) < MIN_SIDE:
+                raise PhotoError(f"{path.name} has only {width} x {height} pixels, too few to work with.")
+            yield image
+    except FileNotFoundError as error:
+        raise PhotoError(f"{path} does not exist any more.", repr(error)) from error
+    except PermissionError as error:
+        raise PhotoError(f"{path} may not be read: check the file's permissions.", repr(error)) from error
+    except UnidentifiedImageError as error:
+        kinds = "JPEG, PNG, WebP or TIFF"
+        raise PhotoError(f"{path.name} is not a {kinds} picture, or is damaged.", repr(error)) from error
+    except (OSError, SyntaxError, ValueError, MemoryError, EOFError, Image.DecompressionBombError) as error:
+        raise PhotoError(f"{path.name} is damaged and cannot be read: export it again.", repr(error)) from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_srgb(image: Image.Image) -> bool:
+    """No colour profile, or one that says it is sRGB."""
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return True
+    try:
+        description = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    except (ImageCms.PyCMSError, OSError, TypeError):
+        return True  # a profile that nobody can read changes nothing in any other program either
+    return "srgb" in description.lower()
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """8-bit RGB in sRGB. Transparent pixels are put on black."""
+    if image.mode.startswith(("I", "F")):  # 16 bit and float greys, which Pillow would clip
+        values = np.asarray(image, dtype=np.float64)
+        peak = 65535.0 if image.mode.startswith("I") else max(float(np.nanmax(values)), 1e-9)
+        return Image.fromarray(np.uint8(np.clip(np.nan_to_num(values) / peak, 0, 1) * 255 + 0.5)).convert("RGB")
+    if "A" in image.mode or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, rgba).convert("RGB")
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in ("RGB", "CMYK", "L") and not _is_srgb(image):
+        try:
+            converted = ImageCms.profileToProfile(
+                image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+        except (ImageCms.PyCMSError, OSError, TypeError):
+            converted = None  # the profile does not fit the picture: take the numbers as they are
+        if converted is not None:
+            return converted
+    return image.convert("RGB")
