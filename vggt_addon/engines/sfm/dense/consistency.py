@@ -1,0 +1,84 @@
+"""Keep what several photos agree on, join their depths, and say how sure we are.
+
+Source: the geometric check of J. Schoenberger et al., "Pixelwise View Selection for Unstructured Multi-View Stereo",
+ECCV 2016, section 4.4 (forward-backward reprojection), as used for fusion by Yao et al. 2018.
+Imports numpy only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....progress import Cancel, check
+from .filters import Map, sample_nearest
+from .matching import outside
+from .pictures import Picture, pixel_grid, transfer
+from .plane_sweep import Guess
+from .records import DepthMap
+from .settings import DenseSettings
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What the neighbours say to a photo's guess."""
+
+    agreeing: NDArray[np.int32]  # (h, w) neighbours whose surface is at the same place
+    inverse_depth: Map  # (h, w) the guess and all that agree with it, joined
+
+
+def compare(
+    reference: Picture,
+    guess: Guess,
+    others: Sequence[tuple[Picture, Guess]],
+    settings: DenseSettings,
+    cancel: Cancel,
+) -> Agreement:
+    """Go from every pixel to the other photo, take its depth there, and come back. Raises Cancelled."""
+    columns, rows, _ = pixel_grid(reference.shape).astype(np.float32)
+    own = guess.inverse_depth
+    agreeing = np.zeros(own.shape, dtype=np.int32)
+    depth_sum = 1 / own
+    for picture, other in others:
+        check(cancel)
+        x, y, ratio = transfer(reference, picture)(own)
+        theirs = sample_nearest(other.inverse_depth, x, y)
+        back_x, back_y, back_ratio = _back(reference, picture, x, y, theirs)
+        distance = np.hypot(back_x - columns, back_y - rows)
+        # ratio = z_other / z_own of the guess; theirs = 1 / z_other as measured
+        depth_error = np.abs(ratio / own * theirs - 1)
+        agrees = (distance < settings.agree_pixels) & (depth_error < settings.agree_depth)
+        agrees &= ~outside(x, y, theirs.shape)
+        agreeing += agrees
+        depth_sum += np.where(agrees, back_ratio / theirs, 0)
+    return Agreement(agreeing, ((agreeing + 1) / depth_sum).astype(np.float32))
+
+
+def _back(reference: Picture, picture: Picture, x: Map, y: Map, inverse_depth: Map) -> tuple[Map, Map, Map]:
+    """Pixels (x, y) of `picture` at an inverse depth, seen from `reference`: columns, rows, depth ratio."""
+    to = transfer(picture, reference)
+    homography = _homography(picture, reference)
+    direction = [a[0] * x + a[1] * y + a[2] for a in homography]
+    moved = [a + b * inverse_depth for a, b in zip(direction, to.parallax, strict=True)]
+    ratio = np.where(moved[2] > 1e-6, moved[2], np.float32(1e-6))
+    return moved[0] / ratio, moved[1] / ratio, ratio
+
+
+def _homography(source: Picture, target: Picture) -> NDArray[np.float32]:
+    rotation = target.camera_from_world[:3, :3] @ source.camera_from_world[:3, :3].T
+    return (target.intrinsics @ rotation @ np.linalg.inv(source.intrinsics)).astype(np.float32)
+
+
+def keep(guess: Guess, agreement: Agreement, photos: int, settings: DenseSettings) -> DepthMap:
+    """Depth where enough photos agree and the appearance matches; confidence from both.
+
+    confidence = sqrt(clip((score - minimum) / (full - minimum))) * min(agreeing / (needed + 1), 1): [0, 1].
+    """
+    needed = settings.needed_views_few_photos if photos <= settings.few_photos else settings.needed_views
+    span = settings.full_score - settings.minimum_score
+    appearance = np.sqrt(np.clip((guess.score - settings.minimum_score) / span, 0, 1))
+    confidence = appearance * np.clip(agreement.agreeing / (needed + 1), 0, 1)
+    kept = (agreement.agreeing >= needed) & (guess.score > settings.minimum_score) & (agreement.inverse_depth > 0)
+    depth = np.where(kept, 1 / np.maximum(agreement.inverse_depth, np.finfo(np.float32).tiny), 0)
+    return DepthMap(depth.astype(np.float32), np.where(kept, confidence, 0).astype(np.float32))

@@ -1,0 +1,53 @@
+"""The numbers that the dense stage works with, each with its reason.
+
+This module imports nothing beyond the standard library.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DenseSettings:
+    """Parameters of `estimate_depth`. Scores are ZNCC, [-1, 1]; matching costs are (1 - score) / 2, [0, 1]."""
+
+    threads: int = 2  # photos worked on at the same time; the result does not depend on it
+
+    # neighbours
+    sweep_neighbours: int = 4  # photos that a photo is matched against
+    check_neighbours: int = 6  # photos that its depth is compared with afterwards
+    minimum_shared_points: int = 8  # sparse points that two photos must share before they are compared
+    best_angle: float = 8.0  # degrees between two rays at a point: wide enough for precision, near enough to match
+    angle_spread_below: float = 4.0  # degrees: how fast a pair loses worth when its angle is smaller than that
+    angle_spread_above: float = 14.0  # degrees: the same for larger angles
+
+    # depth range, from the sparse points that a photo sees
+    range_percentile: float = 1.0  # of the points' depths, cut off at both ends as outliers
+    range_near: float = 0.6  # the sweep starts at this multiple of the near end: ground before the first point
+    range_far: float = 2.0  # and ends at this multiple of the far end: background behind the last one
+
+    # coarse sweep
+    sweep_scale: float = 0.5  # side of the sweep's pictures, as a share of the depth grid's
+    minimum_planes: int = 48
+    maximum_planes: int = 256  # bounds memory: a cost volume holds pixels x planes numbers of 2 bytes
+    sweep_radii: tuple[int, ...] = (1, 3)  # pixels: ZNCC windows; small for thin things, large for weak texture
+    sweep_small_change: float = 0.01  # cost of moving by one plane between two pixels
+    sweep_large_change: float = 0.12  # cost of any larger jump; less across an edge of the picture
+
+    # surface-following refinement
+    refine_steps: int = 8  # hypotheses on either side of the surface found so far
+    refine_step: float = 0.3  # distance of two hypotheses, in planes of the coarse sweep
+    refine_radii: tuple[int, ...] = (3,)  # pixels of the depth grid
+    refine_small_change: float = 0.004
+    refine_large_change: float = 0.05
+
+    # consistency between photos
+    agree_pixels: float = 1.0  # largest distance after going to the other photo's surface and back
+    agree_depth: float = 0.01  # largest relative difference of the two depths
+    needed_views: int = 2  # other photos that must agree
+    needed_views_few_photos: int = 1  # the same for sets of up to `few_photos`
+    few_photos: int = 4
+    minimum_score: float = 0.3  # below this a pixel is unknown: bare walls, sky, reflections
+    full_score: float = 0.9  # a score from which on appearance costs no confidence
+
+
+DEFAULTS = DenseSettings()
