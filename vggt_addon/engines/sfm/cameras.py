@@ -1,0 +1,204 @@
+"""Cameras of the photos: climbs the ladder and maps the winner back to photo pixels.
+
+This module imports nothing beyond the standard library and numpy.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import EngineError
+from ...photos.photo import Photo
+from ...progress import Cancel, Progress, span
+from ...reconstruction import Json, LeftOut, Lens, SolveReport
+from ..base import EngineSettings
+from .colmap_client import SolverError, run_attempt
+from .ladder import Attempt, attempts, best, is_complete, is_sane
+from .solution import Solution, SolvedLens
+from .undistort import corner_displacement
+from .verdict import explain_failure, explain_left_out
+from .working_copies import LensFolder, plan_copies, write_copies
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PlacedPhoto:
+    """One photo with its camera, in pixels of the upright photo (centres at +0.5)."""
+
+    photo: Photo
+    intrinsics: NDArray[np.float64]  # (3, 3) of the picture after its distortion is taken out
+    camera_from_world: NDArray[np.float64]  # (4, 4)
+    distortion: float  # k of SIMPLE_RADIAL
+    lens: Lens
+    report: SolveReport
+    track_ids: NDArray[np.int64]  # (n,) the sparse points it observes, indices into PlacedPhotos.points
+
+
+@dataclass(frozen=True)
+class PlacedPhotos:
+    """The answer to "where were the photos taken"."""
+
+    placed: tuple[PlacedPhoto, ...]  # in the photos' order
+    left_out: tuple[LeftOut, ...]
+    points: NDArray[np.float64]  # (m, 3) world: sparse points
+    warnings: tuple[str, ...]
+    report: dict[str, Json]
+
+
+def solve_cameras(
+    photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel
+) -> PlacedPhotos:
+    """Place as many photos as can be.
+
+    Raises EngineError with a sentence where there are too few photos, they do not overlap, or the camera did not move;
+    Cancelled on request.
+    """
+    if len(photos) < 2:
+        raise EngineError(
+            "One photo is not enough: this engine measures depth from the differences between photos. Add at least "
+            "one more, taken a step to the side."
+        )
+    solutions = _climb(photos, workspace, settings, progress, cancel)
+    winner = best([solution for solution in solutions if not solution.only_turned])
+    if winner is None:
+        raise EngineError(explain_failure(solutions, len(photos)), repr([_summary(solution) for solution in solutions]))
+    return _in_photo_pixels(photos, winner, solutions)
+
+
+def _climb(
+    photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel
+) -> list[Solution]:
+    """One solution per attempt, until one places every photo."""
+    solutions: list[Solution] = []
+    stopped: SolverError | None = None
+    start = 0.0
+    for attempt in attempts(len(photos)):
+        end = start + 0.6 * (1 - start)  # nobody knows whether another attempt will follow
+        try:
+            solution = _attempt(attempt, photos, workspace, settings, span(progress, start, end), cancel)
+        except SolverError as error:
+            logger.error("attempt %s: %s\n%s", attempt.name, error.sentence, error.detail)
+            stopped = error
+            if error.killed:
+                break
+            start = end
+            continue
+        logger.info("%s", _summary(solution))
+        solutions.append(solution)
+        start = end
+        if (is_complete(solution, len(photos)) and not solution.only_turned) or _hopeless(solution):
+            break
+    if stopped is not None and best(solutions) is None:
+        raise stopped
+    progress("Placing cameras", 1.0)
+    return solutions
+
+
+def _attempt(
+    attempt: Attempt,
+    photos: Sequence[Photo],
+    workspace: Path,
+    settings: EngineSettings,
+    progress: Progress,
+    cancel: Cancel,
+) -> Solution:
+    lenses: tuple[LensFolder, ...] = plan_copies(photos, attempt.copy_size)
+    copies = workspace / f"copies_{attempt.copy_size}"
+    if not copies.exists():
+        write_copies(photos, lenses, copies, span(progress, 0.0, 0.1), cancel)
+    return run_attempt(
+        attempt,
+        lenses,
+        copies,
+        workspace / attempt.name,
+        seed=settings.seed,
+        threads=settings.threads,
+        sequence=settings.sequence,
+        progress=span(progress, 0.1, 1.0),
+        cancel=cancel,
+    )
+
+
+def _hopeless(solution: Solution) -> bool:
+    """Copies of one picture, or a camera that only turned: no other attempt changes that."""
+    return not solution.images and solution.only_turned
+
+
+def _summary(solution: Solution) -> dict[str, Json]:
+    return {
+        "attempt": solution.attempt,
+        "placed": len(solution.images),
+        "sane": bool(solution.images) and is_sane(solution),
+        "reprojection_error": round(solution.reprojection_error, 3),
+        "median_triangulation_angle": round(solution.median_triangulation_angle, 2),
+        "focal_ratios": [round(lens.focal / max(lens.width, lens.height), 4) for lens in solution.lenses],
+    }
+
+
+def _in_photo_pixels(photos: Sequence[Photo], winner: Solution, solutions: Sequence[Solution]) -> PlacedPhotos:
+    placed, found = [], set()
+    for number, image in enumerate(winner.images):
+        index = int(Path(image.name).stem)
+        found.add(index)
+        lens = winner.lenses[image.lens]
+        track_ids = winner.observation_point[winner.observation_image == number]
+        placed.append(_place(photos[index], lens, winner, number, track_ids))
+    left_out = []
+    names = {copy.photo: copy.name for lens in plan_copies(photos, 1000) for copy in lens.copies}
+    for index, photo in enumerate(photos):
+        if index not in found:
+            left_out.append(LeftOut(photo.name, explain_left_out(names[index], winner)))
+    order = sorted(range(len(placed)), key=lambda number: photos.index(placed[number].photo))
+    errors = [view.report.reprojection_error or 0.0 for view in placed]
+    return PlacedPhotos(
+        placed=tuple(placed[number] for number in order),
+        left_out=tuple(left_out),
+        points=winner.points,
+        warnings=_warnings(winner),
+        report={
+            "attempt": winner.attempt,
+            "attempts": [_summary(solution) for solution in solutions],
+            "photos_placed": len(placed),
+            "photos_given": len(photos),
+            "reprojection_error": float(np.mean(errors)),
+            "median_triangulation_angle": winner.median_triangulation_angle,
+            "sparse_points": len(winner.points),
+        },
+    )
+
+
+def _place(photo: Photo, lens: SolvedLens, winner: Solution, number: int, track_ids: NDArray[np.int64]) -> PlacedPhoto:
+    image = winner.images[number]
+    scale = photo.long_side / max(lens.width, lens.height)
+    focal = lens.focal * scale
+    # The copies are cut equally on both sides, so their centre, where COLMAP holds the principal point, is the photo's.
+    intrinsics = np.array([[focal, 0, photo.width / 2], [0, focal, photo.height / 2], [0, 0, 1]], np.float64)
+    parameters = (focal, photo.width / 2, photo.height / 2, *lens.parameters[3:])
+    return PlacedPhoto(
+        photo=photo,
+        intrinsics=intrinsics,
+        camera_from_world=np.array(image.camera_from_world, np.float64),
+        distortion=lens.distortion,
+        lens=Lens(lens.model, parameters, corner_displacement(photo.width, photo.height, intrinsics, lens.distortion)),
+        report=SolveReport(
+            focal_source="held" if lens.held else "solved",
+            focal_prior=photo.focal_prior.pixels if photo.focal_prior else None,
+            focal_uncertain=lens.held or len(winner.images) == 2,
+            reprojection_error=image.reprojection_error * scale,
+            observations=image.observations,
+        ),
+        track_ids=track_ids,
+    )
+
+
+def _warnings(winner: Solution) -> tuple[str, ...]:
+    if any(lens.held for lens in winner.lenses):
+        return ("The photos do not determine the focal length; the one from EXIF was kept.",)
+    if len(winner.images) == 2:
+        return ("Two photos determine the focal length only roughly: add a third for cameras to rely on.",)
+    return ()

@@ -1,0 +1,111 @@
+"""The embedded default engine: cameras by pycolmap, depth by plane sweeping, both on the CPU.
+
+Confidence: see `dense.estimate`; it grows with the photometric agreement of a pixel with its neighbours' and with the
+number of views that confirm its depth.
+This module imports nothing beyond the standard library and numpy; its neighbours import Pillow, OpenCV and pycolmap.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...geometry.raster import Raster, fit_raster
+from ...photos.gather import threads
+from ...photos.photo import Photo
+from ...progress import Cancel, Progress, check, span
+from ...reconstruction import Reconstruction, View
+from ..base import EngineSettings
+from .cameras import PlacedPhoto, PlacedPhotos, solve_cameras
+from .dense.estimate import DenseSettings, DenseView, DepthMap, estimate_depth
+from .pictures import make_picture
+
+
+class SfmEngine:
+    """See `engines.base.Engine`."""
+
+    name = "sfm"
+
+    def reconstruct(
+        self, photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel
+    ) -> Reconstruction:
+        """See `engines.base.Engine.reconstruct`."""
+        cameras = solve_cameras(photos, workspace / "solver", settings, span(progress, 0.0, 0.6), cancel)
+        rasters = [fit_raster(view.photo.width, view.photo.height, settings.depth_size) for view in cameras.placed]
+        pictures = _pictures(cameras.placed, rasters, workspace / "photos", span(progress, 0.6, 0.65), cancel)
+        depth_maps = estimate_depth(
+            [
+                _dense_view(view, raster, color)
+                for view, raster, (_, color) in zip(cameras.placed, rasters, pictures, strict=True)
+            ],
+            cameras.points,
+            DenseSettings(threads=settings.threads or threads()),
+            span(progress, 0.65, 1.0),
+            cancel,
+        )
+        views = tuple(
+            _view(view, raster, path, color, depth_map)
+            for view, raster, (path, color), depth_map in zip(
+                cameras.placed, rasters, pictures, depth_maps, strict=True
+            )
+        )
+        return _reconstruction(cameras, views, settings)
+
+
+def _pictures(
+    placed: Sequence[PlacedPhoto], rasters: Sequence[Raster], folder: Path, progress: Progress, cancel: Cancel
+) -> list[tuple[Path, NDArray[np.uint8]]]:
+    pictures = []
+    with ThreadPoolExecutor(threads()) as pool:
+        for number, picture in enumerate(
+            pool.map(lambda pair: make_picture(*pair, folder), zip(placed, rasters, strict=True))
+        ):
+            check(cancel)
+            progress("Preparing pictures", (number + 1) / len(placed))
+            pictures.append(picture)
+    return pictures
+
+
+def _dense_view(view: PlacedPhoto, raster: Raster, color: NDArray[np.uint8]) -> DenseView:
+    return DenseView(
+        name=view.photo.name,
+        color=color,
+        intrinsics=np.linalg.inv(raster.photo_from_raster) @ view.intrinsics,
+        camera_from_world=view.camera_from_world,
+        track_ids=view.track_ids,
+    )
+
+
+def _view(view: PlacedPhoto, raster: Raster, path: Path, color: NDArray[np.uint8], depth_map: DepthMap) -> View:
+    photo = view.photo
+    return View(
+        name=photo.name,
+        identity=photo.sha256,
+        original=photo.path,
+        photo=path,
+        width=photo.width,
+        height=photo.height,
+        intrinsics=view.intrinsics,
+        camera_from_world=view.camera_from_world,
+        photo_from_grid=raster.photo_from_raster,
+        depth=depth_map.depth,
+        confidence=depth_map.confidence,
+        color=color,
+        lens=view.lens,
+        report=view.report,
+    )
+
+
+def _reconstruction(cameras: PlacedPhotos, views: tuple[View, ...], settings: EngineSettings) -> Reconstruction:
+    measured = float(np.mean([(view.depth > 0).mean() for view in views if view.depth is not None]))
+    return Reconstruction(
+        views=views,
+        engine=SfmEngine.name,
+        settings={"engine": SfmEngine.name, **asdict(settings)},
+        left_out=cameras.left_out,
+        warnings=cameras.warnings,
+        report={**cameras.report, "measured_share": measured},
+    )

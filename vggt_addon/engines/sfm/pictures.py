@@ -1,0 +1,44 @@
+"""The picture of each placed photo: what Blender will show, and its small copy on the depth grid.
+
+This module imports nothing beyond the standard library, numpy, Pillow and OpenCV.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...geometry.raster import Raster
+from ...photos.read import decode
+from .cameras import PlacedPhoto
+from .undistort import WORTH_UNDISTORTING, undistort
+
+_QUALITY = 95  # JPEG: beyond it files grow and nobody sees why
+
+
+def make_picture(view: PlacedPhoto, raster: Raster, folder: Path) -> tuple[Path, NDArray[np.uint8]]:
+    """The file to show and the (h, w, 3) uint8 sRGB colours of the depth grid, without distortion.
+
+    The original file is named where it can be shown as it is; otherwise an upright, straightened 8-bit sRGB copy is
+    written into `folder` under the photo's name.
+    """
+    photo = view.photo
+    straighten = view.lens.corner_displacement >= WORTH_UNDISTORTING
+    copied = straighten or not photo.shown_as_is
+    # Twice the grid is enough to average from where no copy at full size is to be written.
+    pixels = decode(photo, at_least=None if copied else 2 * max(raster.width, raster.height))
+    ratio = pixels.shape[1] / photo.width
+    if straighten:
+        pixels = undistort(pixels, np.diag([ratio, ratio, 1.0]) @ view.intrinsics, view.distortion)
+    picture = Image.fromarray(pixels)
+    path = photo.path
+    if copied:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / (photo.name if photo.name.lower().endswith(".jpg") else f"{photo.name}.jpg")
+        picture.save(path, quality=_QUALITY, subsampling=0)
+    left, top, right, bottom = (edge * ratio for edge in raster.box)
+    box = (max(left, 0.0), max(top, 0.0), min(right, float(picture.width)), min(bottom, float(picture.height)))
+    # A plain area average: it neither rings nor shifts, so a patch of one colour keeps that colour.
+    color = picture.resize((raster.width, raster.height), Image.Resampling.BOX, box=box)
+    return path, np.asarray(color, np.uint8)

@@ -1,0 +1,79 @@
+"""Upright grey copies of the photos at the solver's working size, one folder per lens and size.
+
+COLMAP ignores EXIF rotation, skips WebP, and silently drops photos of another size than the first of their camera;
+fed with these copies it meets none of that. This module imports nothing beyond the standard library, numpy and Pillow.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from ...geometry.raster import Raster, fit_raster
+from ...photos.gather import threads
+from ...photos.photo import Photo
+from ...photos.read import decode
+from ...progress import Cancel, Progress, check
+
+
+@dataclass(frozen=True)
+class WorkingCopy:
+    """One photo as the solver sees it."""
+
+    name: str  # "folder/file" below the copies' root
+    photo: int  # index into the run's photos
+    raster: Raster
+
+
+@dataclass(frozen=True)
+class LensFolder:
+    """Photos that share one lens and size, and so one set of intrinsics."""
+
+    folder: str
+    copies: tuple[WorkingCopy, ...]
+    prior: float | None  # copy pixels: EXIF's focal length
+
+
+def plan_copies(photos: Sequence[Photo], long_side: int) -> tuple[LensFolder, ...]:
+    """Group the photos by lens and size. The copies' names are ASCII and sort as the photos do."""
+    groups: dict[tuple[str, int, int, float | None], list[int]] = {}
+    for index, photo in enumerate(photos):
+        prior = photo.focal_prior.pixels if photo.focal_prior else None
+        groups.setdefault((photo.lens, photo.width, photo.height, prior), []).append(index)
+    folders = []
+    for number, ((_, width, height, prior), members) in enumerate(groups.items()):
+        raster = fit_raster(width, height, long_side)
+        folder = f"lens_{number:03d}"
+        copies = tuple(WorkingCopy(f"{folder}/{index:05d}.png", index, raster) for index in members)
+        folders.append(LensFolder(folder, copies, prior / raster.scale if prior else None))
+    return tuple(folders)
+
+
+def write_copies(
+    photos: Sequence[Photo], lenses: Sequence[LensFolder], root: Path, progress: Progress, cancel: Cancel
+) -> None:
+    """Write what `plan_copies` planned below `root`. Raises PhotoError where a photo turns out to be damaged."""
+    copies = [copy for lens in lenses for copy in lens.copies]
+    for lens in lenses:
+        (root / lens.folder).mkdir(parents=True, exist_ok=True)
+
+    def write(copy: WorkingCopy) -> None:
+        check(cancel)
+        raster = copy.raster
+        picture = Image.fromarray(decode(photos[copy.photo], at_least=max(raster.width, raster.height))).convert("L")
+        ratio = picture.width / photos[copy.photo].width  # the decoder may have shrunk it already
+        picture = picture.resize(
+            (raster.width, raster.height), Image.Resampling.LANCZOS, box=_scaled_box(raster, ratio, picture.size)
+        )
+        picture.save(root / copy.name, compress_level=1)
+
+    with ThreadPoolExecutor(threads()) as pool:
+        for number, _ in enumerate(pool.map(write, copies)):
+            progress("Preparing photos", (number + 1) / len(copies))
+
+
+def _scaled_box(raster: Raster, ratio: float, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    left, top, right, bottom = (edge * ratio for edge in raster.box)
+    return max(left, 0.0), max(top, 0.0), min(right, float(size[0])), min(bottom, float(size[1]))
