@@ -1,0 +1,196 @@
+"""The coloured points of all views, thinned to a budget.
+
+This module imports nothing beyond the standard library and numpy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry.projection import grid_pixels, unproject
+from ..progress import Cancel, Progress, check, never, no_progress
+from ..reconstruction import PointCloud, View
+from .depth_edges import touching
+
+Float = NDArray[np.float64]
+
+BUDGET = 1_000_000
+CONFIDENCE_FLOOR = 0.05
+LEAST_OF_BUDGET = 0.9  # thinning lands between this share of the budget and the budget
+GREY = 128  # the colour of a view without a picture on its grid
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Every pixel of every view that may become a point: m of them, sorted by view and pixel."""
+
+    view: NDArray[np.int32]  # (m,) index of the view
+    pixel: NDArray[np.int32]  # (m,) index into the view's flattened grid
+    confidence: NDArray[np.float32]  # (m,)
+    offset: NDArray[np.float32]  # (m, 3) world, from `origin`: enough to sort into voxels, at half the memory
+    footprint: NDArray[np.float32]  # (m,) world units: what one grid pixel spans there
+    origin: Float  # (3,) world
+
+
+@dataclass(frozen=True)
+class GatheredPoints:
+    """The thinned points and how many there were."""
+
+    cloud: PointCloud
+    before: int  # pixels that could have become points
+    voxel: float  # world units, 0 where nothing had to be thinned
+
+
+def gather_points(
+    views: Sequence[View],
+    budget: int = BUDGET,
+    confidence_floor: float = CONFIDENCE_FLOOR,
+    progress: Progress = no_progress,
+    cancel: Cancel = never,
+) -> GatheredPoints | None:
+    """Points of all views where depth is measured, `confidence` > the floor and no depth edge touches the pixel.
+
+    More than `budget` (>= 1) are thinned to one point in each voxel, the most confident, the voxel's size chosen so
+    that 90 to 100 % of the budget remain. None where no pixel qualifies. Deterministic.
+    """
+    samples = _samples(views, confidence_floor, progress, cancel)
+    if not len(samples.view):
+        return None
+    kept, voxel = np.arange(len(samples.view)), 0.0
+    if len(kept) > budget:
+        voxel, keys = _voxels_for(samples.offset, budget, cancel)
+        progress("Thinning points", 0.8)
+        kept = _most_confident(keys, samples.confidence)[:budget]
+    cloud = _cloud(views, samples, kept, voxel)
+    progress("Thinning points", 1.0)
+    return GatheredPoints(cloud, len(samples.view), voxel)
+
+
+def _samples(views: Sequence[View], floor: float, progress: Progress, cancel: Cancel) -> _Samples:
+    origin = _origin(views)
+    parts = []
+    for index, view in enumerate(views):
+        check(cancel)
+        progress("Gathering points", 0.5 * index / len(views))
+        if view.depth is None or view.confidence is None or view.photo_from_grid is None:
+            continue
+        usable = (view.depth > 0) & (view.confidence > floor)
+        if view.depth_edge is not None:
+            usable &= ~touching(view.depth_edge)
+        pixel = np.flatnonzero(usable).astype(np.int32)
+        depth = view.depth.ravel()[pixel].astype(np.float64)
+        offset = (_positions(view, pixel) - origin).astype(np.float32)
+        footprint = (depth * _grid_step(view)).astype(np.float32)
+        confidence = view.confidence.ravel()[pixel]
+        parts.append((np.full(len(pixel), index, np.int32), pixel, confidence, offset, footprint))
+    if not parts:
+        nothing = np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32)
+        parts = [(*nothing, np.zeros((0, 3), np.float32), np.zeros(0, np.float32))]
+    view_index, pixel, confidence, offset, footprint = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return _Samples(view_index, pixel, confidence, offset, footprint, origin)
+
+
+def _origin(views: Sequence[View]) -> Float:
+    """A place near the scene, so that float32 offsets from it are exact enough in worlds far from zero."""
+    rotations = np.array([view.camera_from_world[:3, :3] for view in views])
+    translations = np.array([view.camera_from_world[:3, 3] for view in views])
+    return np.asarray(np.median(-np.einsum("nij,ni->nj", rotations, translations), axis=0))
+
+
+def _positions(view: View, pixel: NDArray[np.int32]) -> Float:
+    """World positions (m, 3) of grid pixels, given by flat index (m,), at their measured depth."""
+    assert view.depth is not None and view.photo_from_grid is not None
+    at = grid_pixels(view.photo_from_grid, *view.depth.shape).reshape(-1, 2)[pixel]
+    return unproject(view.intrinsics, view.camera_from_world, at, view.depth.ravel()[pixel].astype(np.float64))
+
+
+def _grid_step(view: View) -> float:
+    """What one grid pixel spans at depth 1."""
+    assert view.photo_from_grid is not None
+    columns, rows = np.diag(view.photo_from_grid)[:2] / np.diag(view.intrinsics)[:2]
+    return float(np.sqrt(abs(columns * rows)))
+
+
+def _voxels_for(offset: NDArray[np.float32], budget: int, cancel: Cancel) -> tuple[float, NDArray[np.int64]]:
+    """A voxel size that leaves 90 to 100 % of the budget, and the voxel of each point as a sortable key.
+
+    Bisection on the logarithm of the size, steered by the rule that surfaces fill size^-2 voxels, which is nearly
+    right at once; where no size reaches 90 % (many points in one place), the finest that stays in the budget.
+    """
+    low, high = 0.0, np.inf  # sizes that leave too many and too few
+    size = _first_size(offset, budget)
+    fits: tuple[float, NDArray[np.int64]] | None = None
+    for attempt in range(60):
+        check(cancel)
+        keys = _keys(offset, size)
+        count = _count(keys)
+        if count > budget:
+            low = size
+        else:
+            high = size
+            fits = size, keys
+            if count >= LEAST_OF_BUDGET * budget or (low > 0 and high / low < 1.0 + 1e-6):
+                break
+        guess = size * float(np.sqrt(count / (0.95 * budget)))
+        inside = low * 1.0001 < guess < high * 0.9999
+        middle = float(np.sqrt(low * high)) if low > 0 and np.isfinite(high) else guess
+        size = guess if inside and attempt < 6 else middle
+    if fits is None:  # cannot be: sizes grow until one voxel holds all
+        raise ArithmeticError("no voxel size meets the point budget")
+    return fits
+
+
+def _first_size(offset: NDArray[np.float32], budget: int) -> float:
+    """A size to start from: the middle 90 % of the points spread as the surface of their bounding box."""
+    part = offset[:: max(len(offset) // 20000, 1)].astype(np.float64)
+    spans = np.ptp(np.percentile(part, [5.0, 95.0], axis=0), axis=0)
+    area = 2.0 * float(spans[0] * spans[1] + spans[1] * spans[2] + spans[2] * spans[0])
+    largest = float(np.abs(part).max())
+    return float(np.sqrt(area / budget)) or largest / budget or 1.0
+
+
+def _keys(offset: NDArray[np.float32], size: float) -> NDArray[np.int64]:
+    """One integer (m,) for each point's voxel: a linear hash, free of collisions up to about two million voxels a side.
+
+    The multipliers are 2^64 / g, / g^2 and / g^3 with g the root of g^4 = g + 1, which spread best (Roberts, 2018).
+    """
+    keys = np.zeros(len(offset), np.uint64)
+    for axis, multiplier in enumerate((0xD1B54A32D192ED03, 0xABC98388FB8FAC03, 0x8CB92BA72F3D8DD7)):
+        cells = np.floor(offset[:, axis].astype(np.float64) / size).clip(-(2.0**40), 2.0**40).astype(np.int64)
+        keys += cells.view(np.uint64) * np.uint64(multiplier)
+    return keys.view(np.int64)
+
+
+def _count(keys: NDArray[np.int64]) -> int:
+    ordered = np.sort(keys)
+    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + 1
+
+
+def _most_confident(keys: NDArray[np.int64], confidence: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The index of the most confident point of each voxel, the first where several are; ascending."""
+    order = np.argsort(keys, kind="stable")
+    ordered_keys, ordered_confidence = keys[order], confidence[order]
+    first = np.concatenate([[True], ordered_keys[1:] != ordered_keys[:-1]])
+    starts = np.flatnonzero(first)
+    best = np.maximum.reduceat(ordered_confidence, starts)
+    group = np.cumsum(first) - 1
+    candidates = np.flatnonzero(ordered_confidence == best[group])
+    _, one_each = np.unique(group[candidates], return_index=True)
+    return np.sort(order[candidates[one_each]])
+
+
+def _cloud(views: Sequence[View], samples: _Samples, kept: NDArray[np.int64], voxel: float) -> PointCloud:
+    view_index, pixel = samples.view[kept], samples.pixel[kept]
+    position = np.empty((len(kept), 3), np.float64)
+    color = np.full((len(kept), 3), GREY, np.uint8)
+    for index, view in enumerate(views):
+        start, stop = np.searchsorted(view_index, [index, index + 1])
+        if start == stop:
+            continue
+        position[start:stop] = _positions(view, pixel[start:stop])
+        if view.color is not None:
+            color[start:stop] = view.color.reshape(-1, 3)[pixel[start:stop]]
+    spacing = float(np.median(np.maximum(samples.footprint[kept], voxel)))
+    return PointCloud(position, color, samples.confidence[kept], view_index, spacing)
