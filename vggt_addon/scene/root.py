@@ -1,0 +1,61 @@
+"""The root empty of a capture: orientation, scale, provenance, and the sliders that everything below it follows.
+
+The sliders are custom properties (Object Properties > Custom Properties) that drivers carry to every modifier of the
+capture, so that one value rules all reliefs and the points. They are live in every Blender, in background too.
+This module imports nothing beyond numpy, bpy and the room's neighbour reconstruction.
+"""
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ..reconstruction import Reconstruction
+from .placement import Placement
+
+THRESHOLD = "confidence_threshold"
+CUT_EDGES = "cut_depth_edges"
+RADIUS = "point_radius"
+
+
+def build_root(
+    reconstruction: Reconstruction, placement: Placement, name: str, collection: bpy.types.Collection
+) -> bpy.types.Object:
+    """The empty that all other objects of the capture are children of."""
+    root = bpy.data.objects.new(name, None)
+    collection.objects.link(root)
+    root.empty_display_type = "PLAIN_AXES"
+    root.empty_display_size = 0.25 * placement.distance
+    root.rotation_mode = "QUATERNION"
+    root.location = placement.scene_from_local[:3, 3]
+    rotation = placement.scene_from_local[:3, :3] / placement.scale
+    root.rotation_quaternion = Matrix(rotation.tolist()).to_quaternion()
+    root.scale = np.full(3, placement.scale)
+    root["capture_id"] = reconstruction.capture_id
+    root["engine"] = reconstruction.engine
+    for key, value in (reconstruction.weights or {}).items():
+        root[f"weights_{key}"] = value
+    root["world_origin"] = [float(value) for value in placement.world_origin]
+    return root
+
+
+def add_sliders(root: bpy.types.Object, threshold: float, cut_edges: bool, radius: float | None) -> None:
+    """Give the root the properties that `node_inputs.drive_input` ties modifiers to; `radius` in local units."""
+    root[THRESHOLD] = float(threshold)
+    root.id_properties_ui(THRESHOLD).update(
+        min=0.0, max=1.0, subtype="FACTOR", description="Points and relief faces less certain than this are not shown"
+    )
+    root[CUT_EDGES] = bool(cut_edges)
+    root.id_properties_ui(CUT_EDGES).update(description="Cut the reliefs open where the depth jumps")
+    if radius is not None:
+        root[RADIUS] = float(radius)
+        root.id_properties_ui(RADIUS).update(
+            min=0.0, soft_max=10 * radius, precision=4, description="Size of the points, in the capture's own units"
+        )
+
+
+def set_slider(root: bpy.types.Object, name: str, value: float | bool) -> None:
+    """Set one of the sliders from a script, and let what follows it know."""
+    if name not in root:
+        raise KeyError(f"{root.name} has no slider called {name}")
+    root[name] = type(root[name])(value)
+    root.update_tag()
