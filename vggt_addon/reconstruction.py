@@ -12,6 +12,7 @@ All records are frozen and their arrays read-only. This module imports nothing b
 """
 
 import dataclasses
+import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -74,11 +75,23 @@ class View:
         rotation = self.camera_from_world[:3, :3]
         if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-5 or np.linalg.det(rotation) < 0:
             raise ValueError(f"{self.name}: camera_from_world is not rigid")
+        if not (_ends_in_one(self.camera_from_world) and _ends_in_one(self.intrinsics)):
+            raise ValueError(f"{self.name}: the last row of a camera's matrix is not 0 0 1")
         if self.intrinsics[0, 0] <= 0 or self.intrinsics[1, 1] <= 0:
             raise ValueError(f"{self.name}: the focal length is not positive")
+        self._check_grid()
+
+    def _check_grid(self) -> None:
+        """The arrays on the depth grid: there only together, of one shape, each within its range."""
         if self.depth is None:
+            if any(getattr(self, name) is not None for name in ("confidence", "color", "relief_depth", "depth_edge")):
+                raise ValueError(f"{self.name}: an array on the depth grid without depth")
+            if self.photo_from_grid is not None:
+                _set_array(self, "photo_from_grid", np.float64, (3, 3))
             return
         _set_array(self, "depth", np.float32, (None, None))
+        if not self.depth.size or self.depth.min() < 0:
+            raise ValueError(f"{self.name}: depth is empty or negative")
         height, width = self.depth.shape
         for name, dtype, shape in (
             ("photo_from_grid", np.float64, (3, 3)),
@@ -91,6 +104,12 @@ class View:
                 _set_array(self, name, dtype, shape)
         if self.photo_from_grid is None or self.confidence is None:
             raise ValueError(f"{self.name}: depth needs photo_from_grid and confidence beside it")
+        if not np.linalg.det(self.photo_from_grid) > 0:
+            raise ValueError(f"{self.name}: photo_from_grid flattens or mirrors the grid")
+        if self.confidence.min() < 0 or self.confidence.max() > 1:
+            raise ValueError(f"{self.name}: confidence leaves [0, 1]")
+        if self.relief_depth is not None and not self.relief_depth.min() > 0:
+            raise ValueError(f"{self.name}: relief_depth has holes")
 
 
 @dataclass(frozen=True)
@@ -109,6 +128,8 @@ class PointCloud:
         _set_array(self, "color", np.uint8, (count, 3))
         _set_array(self, "confidence", np.float32, (count,))
         _set_array(self, "view", np.int32, (count,))
+        if not 0 <= self.spacing < math.inf:
+            raise ValueError("the points' spacing is not a distance")
 
 
 @dataclass(frozen=True)
@@ -140,10 +161,14 @@ class Reconstruction:
             raise ValueError("two views have the same name")
         if self.views and not 0 <= self.reference < len(self.views):
             raise ValueError("the reference view does not exist")
-        if self.points is not None and len(self.points.view) and int(self.points.view.max()) >= len(self.views):
-            raise ValueError("a point names a view that does not exist")
+        if self.points is not None and len(self.points.view):
+            first, last = int(self.points.view.min()), int(self.points.view.max())
+            if first < 0 or last >= len(self.views):
+                raise ValueError("a point names a view that does not exist")
         if self.scene_from_world is not None:
             _set_array(self, "scene_from_world", np.float64, (4, 4))
+            if not _ends_in_one(self.scene_from_world) or not np.linalg.det(self.scene_from_world) > 0:
+                raise ValueError("scene_from_world is not a similarity")
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed (`dataclasses.replace`)."""
@@ -165,6 +190,11 @@ class Reconstruction:
         from .reconstruction_files import load
 
         return load(Path(folder))
+
+
+def _ends_in_one(matrix: NDArray[np.float64]) -> bool:
+    """Whether the last row is 0 ... 0 1, as in every affine map."""
+    return bool(np.abs(matrix[-1] - np.eye(len(matrix))[-1]).max() < 1e-9)
 
 
 def _set_array(record: object, name: str, dtype: DTypeLike, shape: tuple[int | None, ...]) -> None:

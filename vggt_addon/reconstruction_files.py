@@ -14,8 +14,10 @@ import dataclasses
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -31,6 +33,10 @@ SCHEMA = 1
 FILE_NAME = "reconstruction.json"
 VIEW_ARRAYS = ("depth", "confidence", "color", "relief_depth", "depth_edge")
 POINT_ARRAYS = ("position", "color", "confidence", "view")
+OUR_ENTRIES = (FILE_NAME, "arrays", "photos")
+ARRAY_HEADER = re.compile(
+    rb"\{'descr': '([<|][fuib]\d)', 'fortran_order': False, 'shape': \(((?:\d{1,15},? ?)*)\), \} *\n"
+)  # what numpy.save writes for the arrays of this record, and nothing else
 
 
 def save(reconstruction: Reconstruction, folder: Path, *, overwrite: bool = False) -> Path:
@@ -40,12 +46,12 @@ def save(reconstruction: Reconstruction, folder: Path, *, overwrite: bool = Fals
     Reconstruction), UserError where the disk refuses.
     """
     folder = folder.absolute()
-    if folder.exists():
-        if not overwrite:
-            raise OutputExistsError(f"{folder} already exists. Choose another name, or overwrite it with --force.")
-        if not (folder / FILE_NAME).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-            raise OutputExistsError(f"{folder} holds something other than a capture and is left as it is.")
     try:
+        if folder.exists():
+            if not overwrite:
+                raise OutputExistsError(f"{folder} already exists. Choose another name, or overwrite it with --force.")
+            if not _is_replaceable(folder):
+                raise OutputExistsError(f"{folder} holds something other than a capture and is left as it is.")
         with _renamed_when_complete(folder) as temporary:
             _write(reconstruction, temporary, folder)
     except OSError as error:
@@ -53,6 +59,19 @@ def save(reconstruction: Reconstruction, folder: Path, *, overwrite: bool = Fals
             f"The capture could not be written to {folder}: {error.strerror or error}.", repr(error)
         ) from error
     return folder
+
+
+def _is_replaceable(folder: Path) -> bool:
+    """An empty folder, or a capture with nothing of the artist's own beside it."""
+    if not folder.is_dir():
+        return False
+    entries = [entry.name for entry in folder.iterdir() if not _is_dropping(entry.name)]
+    return not entries or (FILE_NAME in entries and all(name in OUR_ENTRIES for name in entries))
+
+
+def _is_dropping(name: str) -> bool:
+    """A file that the operating system's file browser leaves behind."""
+    return name in (".DS_Store", "Thumbs.db", "desktop.ini", ".directory")
 
 
 @contextmanager
@@ -64,20 +83,29 @@ def _renamed_when_complete(folder: Path) -> Iterator[Path]:
         temporary.chmod(0o755)  # mkdtemp's 0o700 would lock out the artist's colleagues
         yield temporary
         if folder.exists():
-            aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            os.replace(folder, aside / "old")
-            try:
-                os.replace(temporary, folder)
-            except OSError:
-                os.replace(aside / "old", folder)
-                raise
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+            _replace_folder(temporary, folder)
         else:
             os.replace(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _replace_folder(new: Path, folder: Path) -> None:
+    """`new` takes the name of `folder`, which is deleted only once that has worked; on failure all is as before."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    try:
+        os.replace(folder, aside / "old")
+        try:
+            os.replace(new, folder)
+        except OSError:
+            os.replace(aside / "old", folder)
+            raise
+    except OSError:
+        if not (aside / "old").exists():  # what could not be put back stays where it can be found
+            aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _write(reconstruction: Reconstruction, folder: Path, final_folder: Path) -> None:
@@ -122,7 +150,8 @@ def _write(reconstruction: Reconstruction, folder: Path, final_folder: Path) -> 
         "views": views,
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / FILE_NAME).write_text(text, encoding="utf-8")
+    # A file name that is no valid Unicode (possible on Linux) becomes JSON's own escape of it.
+    (folder / FILE_NAME).write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def _list(matrix: NDArray[np.float64] | None) -> Json:
@@ -143,13 +172,20 @@ def _store_photo(view: View, folder: Path, final_folder: Path, taken: set[str]) 
     if view.photo == view.original:
         return _reference(view.original, final_folder)
     name, number = view.photo.name, 1
-    while name.casefold() in taken:
+    while _on_any_disk(name) in taken:
         number += 1
         name = f"{view.photo.stem}_{number}{view.photo.suffix}"
-    taken.add(name.casefold())
+    taken.add(_on_any_disk(name))
+    if not view.photo.is_file():
+        raise UserError(f"The capture cannot be saved: its picture {view.photo} is gone.")
     (folder / "photos").mkdir(exist_ok=True)
     shutil.copyfile(view.photo, folder / "photos" / name)
     return {"inside": f"photos/{name}"}
+
+
+def _on_any_disk(name: str) -> str:
+    """The same text for names that Windows or macOS takes for one file: case and composed accents do not count."""
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def _reference(path: Path, final_folder: Path) -> Json:
@@ -172,15 +208,19 @@ def load(folder: Path) -> Reconstruction:
         raise FormatError(f"{folder} is not a capture: it holds no {FILE_NAME}.", repr(error)) from error
     except (OSError, ValueError, RecursionError) as error:
         raise FormatError(f"{file} cannot be read: it is damaged or not a capture.", repr(error)) from error
-    if not isinstance(document, dict) or not isinstance(document.get("schema"), int):
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if type(schema) is not int or schema < 1:
         raise FormatError(f"{file} is not a capture's description.")
-    if document["schema"] > SCHEMA:
+    if schema > SCHEMA:
         raise FormatError(f"{file} was written by a newer version of this extension; update it to open the capture.")
     try:
         return _read(document, folder)
     except FormatError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except KeyError as error:
+        raise FormatError(f"{file} is damaged: {error} is missing.", repr(error)) from error
+    except (TypeError, ValueError, AttributeError, OverflowError, OSError, RuntimeError) as error:
+        # RuntimeError: a chain of links without an end, or nesting without one
         raise FormatError(f"{file} is damaged: {error}.", repr(error)) from error
 
 
@@ -189,80 +229,138 @@ def _refuse_constant(name: str) -> float:
 
 
 def _read(document: dict[str, Any], folder: Path) -> Reconstruction:
-    points = document["points"]
-    scene_from_world = document["scene_from_world"]
+    points, weights, scene_from_world = document["points"], document["weights"], document["scene_from_world"]
     return Reconstruction(
-        views=tuple(_read_view(view, folder) for view in document["views"]),
+        views=tuple(_read_view(view, folder) for view in _list_of(document["views"])),
         engine=_text(document["engine"]),
         capture_id=_text(document["capture_id"]),
-        weights=document["weights"] and {_text(key): _text(value) for key, value in document["weights"].items()},
-        settings=dict(document["settings"]),
-        reference=int(document["reference"]),
-        left_out=tuple(LeftOut(_text(photo["name"]), _text(photo["reason"])) for photo in document["left_out"]),
-        warnings=tuple(_text(warning) for warning in document["warnings"]),
-        report=dict(document["report"]),
-        points=points and PointCloud(**_read_arrays(points, folder, POINT_ARRAYS), spacing=_number(points["spacing"])),
-        scene_from_world=None if scene_from_world is None else np.array(scene_from_world, np.float64),
+        weights=None if weights is None else {key: _text(value) for key, value in _table(weights).items()},
+        settings=_table(document["settings"]),
+        reference=_integer(document["reference"]),
+        left_out=tuple(
+            LeftOut(_text(photo["name"]), _text(photo["reason"])) for photo in _list_of(document["left_out"])
+        ),
+        warnings=tuple(_text(warning) for warning in _list_of(document["warnings"])),
+        report=_table(document["report"]),
+        points=None
+        if points is None
+        else PointCloud(**_read_arrays(points, folder, POINT_ARRAYS), spacing=_number(points["spacing"])),
+        scene_from_world=_matrix(scene_from_world),
     )
 
 
 def _read_view(view: dict[str, Any], folder: Path) -> View:
-    lens, report, photo_from_grid = view["lens"], view["report"], view["photo_from_grid"]
     original = _resolve(view["original"], folder)
     return View(
         name=_text(view["name"]),
         identity=_text(view["identity"]),
         original=original,
         photo=original if view["photo"] == view["original"] else _resolve(view["photo"], folder),
-        width=int(view["width"]),
-        height=int(view["height"]),
+        width=_integer(view["width"]),
+        height=_integer(view["height"]),
         intrinsics=np.array(view["intrinsics"], np.float64),
         camera_from_world=np.array(view["camera_from_world"], np.float64),
-        photo_from_grid=None if photo_from_grid is None else np.array(photo_from_grid, np.float64),
-        lens=lens
-        and Lens(
-            _text(lens["model"]),
-            tuple(_number(value) for value in lens["parameters"]),
-            _number(lens["corner_displacement"]),
-        ),
-        report=SolveReport(
-            focal_source=_text(report["focal_source"]),
-            focal_prior=None if report["focal_prior"] is None else _number(report["focal_prior"]),
-            focal_uncertain=bool(report["focal_uncertain"]),
-            pixel_aspect=_number(report["pixel_aspect"]),
-            reprojection_error=None if report["reprojection_error"] is None else _number(report["reprojection_error"]),
-            observations=int(report["observations"]),
-        ),
+        photo_from_grid=_matrix(view["photo_from_grid"]),
+        lens=_read_lens(view["lens"]),
+        report=_read_report(view["report"]),
         **_read_arrays(view, folder, VIEW_ARRAYS),
     )
 
 
+def _read_lens(lens: dict[str, Any] | None) -> Lens | None:
+    if lens is None:
+        return None
+    parameters = tuple(_number(value) for value in _list_of(lens["parameters"]))
+    return Lens(_text(lens["model"]), parameters, _number(lens["corner_displacement"]))
+
+
+def _read_report(report: dict[str, Any]) -> SolveReport:
+    return SolveReport(
+        focal_source=_text(report["focal_source"]),
+        focal_prior=None if report["focal_prior"] is None else _number(report["focal_prior"]),
+        focal_uncertain=_truth(report["focal_uncertain"]),
+        pixel_aspect=_number(report["pixel_aspect"]),
+        reprojection_error=None if report["reprojection_error"] is None else _number(report["reprojection_error"]),
+        observations=_integer(report["observations"]),
+    )
+
+
+def _matrix(value: Any) -> NDArray[np.float64] | None:
+    return None if value is None else np.array(value, np.float64)
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise FormatError(f"The capture's description holds {str(value)[:40]!r} where a text should be.")
+        raise _wrong(value, "a text")
     return value
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise FormatError(f"The capture's description holds {str(value)[:40]!r} where a number should be.")
+        raise _wrong(value, "a number")
     return float(value)
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int or abs(value) >= 2**31:
+        raise _wrong(value, "a whole number")
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(value, "true or false")
+    return value
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _wrong(value, "a table")
+    return value
+
+
+def _list_of(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise _wrong(value, "a list")
+    return value
+
+
+def _wrong(value: Any, wanted: str) -> ValueError:
+    return ValueError(f"it holds {str(value)[:40]!r} where {wanted} should be")
 
 
 def _read_arrays(record: dict[str, Any], folder: Path, names: tuple[str, ...]) -> dict[str, Any]:
     arrays = {}
-    for name in names:
-        if name in record["arrays"]:
-            file = _inside(_text(record["arrays"][name]), folder)
+    for name, file_name in _table(record["arrays"]).items():
+        if name in names:
+            file = _inside(_text(file_name), folder)
             try:
-                arrays[name] = np.load(file, allow_pickle=False, mmap_mode=None)
-            except (OSError, ValueError, EOFError, MemoryError) as error:
+                arrays[name] = _read_array(file)
+            except (OSError, ValueError, OverflowError, MemoryError) as error:
                 raise FormatError(
                     f"{file} is missing or damaged; run the reconstruction again.", repr(error)
                 ) from error
-            if not isinstance(arrays[name], np.ndarray):
-                raise FormatError(f"{file} is not an array.")
     return arrays
+
+
+def _read_array(file: Path) -> NDArray[Any]:
+    """One array as `numpy.save` wrote it (format 1.0). Reads no further than a header that the file's size confirms.
+
+    Not `numpy.load`, which evaluates the header as Python and allocates whatever size it claims.
+    """
+    with file.open("rb") as stream:
+        start = stream.read(10)
+        if start[:8] != b"\x93NUMPY\x01\x00" or len(start) < 10:
+            raise ValueError("not an array file")
+        header = ARRAY_HEADER.fullmatch(stream.read(int.from_bytes(start[8:], "little")))
+        if header is None:
+            raise ValueError("not a header that this extension writes")
+        dtype = np.dtype(header[1].decode("ascii"))
+        shape = tuple(int(side) for side in header[2].replace(b" ", b"").split(b",") if side)
+        size = math.prod(shape)
+        if os.fstat(stream.fileno()).st_size - stream.tell() != size * dtype.itemsize:
+            raise ValueError("the file is shorter or longer than its header says")
+        return np.fromfile(stream, dtype, size).reshape(shape)
 
 
 def _inside(name: str, folder: Path) -> Path:
