@@ -18,11 +18,13 @@ from typing import IO
 
 from ...errors import EngineError
 from ...progress import Cancel, Progress, check
+from .colmap_log import LOG_NAME
 from .ladder import Attempt
 from .solution import Solution, read_solution
 from .working_copies import LensFolder
 
 logger = logging.getLogger(__name__)
+
 
 MODULE = "vggt_addon.engines.sfm.colmap_process"
 _PACKAGE_PARENT = Path(__file__).parents[3]
@@ -68,7 +70,7 @@ def run_attempt(
         "sequence": sequence,
     }
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    log = folder / "colmap.log"
+    log = folder / LOG_NAME
     try:
         returncode = _run(folder / "job.json", log, progress, cancel)
         if returncode == 0:

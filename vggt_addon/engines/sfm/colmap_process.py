@@ -8,21 +8,21 @@ This module imports nothing beyond the standard library, numpy and pycolmap; nev
 
 import json
 import os
-import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pycolmap
 
+from .colmap_log import LOG_NAME, watched
 from .colmap_summary import summarize
 from .ladder import FEW_PHOTOS, Attempt
 from .solution import Solution, write_solution
 
 FOCAL_WITHOUT_PRIOR = 0.85  # of the long side: a 31 mm lens on 35 mm film, between phones and COLMAP's 1.2
+
 Report = Callable[[str, float], None]
 
 
@@ -62,12 +62,12 @@ def solve(job: dict[str, Any], folder: Path, report: Report) -> Solution:
     names = [name for lens in job["lenses"] for name in lens["names"]]
     pycolmap.set_random_seed(job["seed"])
     if not database.exists():
-        with _counted(database, "keypoints", len(names), "Finding details", report, 0.0, 0.4):
+        log = folder / LOG_NAME
+        with watched(log, lambda done: report("Finding details", 0.4 * done)):
             _extract(database, images, names, attempt, job["threads"])
         _set_cameras(database, lenses, attempt)
-        pair_count = len(names) * (len(names) - 1) // 2
-        with _counted(database, "two_view_geometries", pair_count, "Comparing photos", report, 0.4, 0.7):
-            _match(database, job["sequence"], job["seed"], job["threads"])
+        with watched(log, lambda done: report("Comparing photos", 0.4 + 0.3 * done)):
+            _match(database, len(names), job)
     _set_cameras(database, lenses, attempt)
     models = _map(database, images, folder, attempt, len(names), job, report)
     report("Placing cameras", 1.0)
@@ -108,17 +108,25 @@ def _set_cameras(database: Path, lenses: dict[str, dict[str, Any]], attempt: Att
             db.update_camera(started)
 
 
-def _match(database: Path, sequence: bool, seed: int, threads: int) -> None:
+def _match(database: Path, count: int, job: dict[str, Any]) -> None:
     matching = pycolmap.FeatureMatchingOptions()
-    matching.num_threads = threads
+    matching.num_threads = job["threads"]
     matching.use_gpu = False
     verification = pycolmap.TwoViewGeometryOptions()
-    verification.ransac.random_seed = seed
+    verification.ransac.random_seed = job["seed"]
     device = pycolmap.Device.cpu
-    if sequence:
+    if job["sequence"]:
         pycolmap.match_sequential(database, matching_options=matching, verification_options=verification, device=device)
-    else:
-        pycolmap.match_exhaustive(database, matching_options=matching, verification_options=verification, device=device)
+        return
+    pairing = pycolmap.ExhaustivePairingOptions()
+    pairing.block_size = max(2, -(-count // 8))  # a block is what the progress bar sees
+    pycolmap.match_exhaustive(
+        database,
+        matching_options=matching,
+        pairing_options=pairing,
+        verification_options=verification,
+        device=device,
+    )
 
 
 def _map(
@@ -176,35 +184,6 @@ def _global_options(held: bool, job: dict[str, Any]) -> Any:
     options.mapper.global_positioning.use_gpu = options.mapper.bundle_adjustment.ceres.use_gpu = False
     options.mapper.bundle_adjustment.refine_focal_length = not held
     return options
-
-
-@contextmanager
-def _counted(
-    database: Path, table: str, total: int, stage: str, report: Report, start: float, end: float
-) -> Iterator[None]:
-    """Report progress of a COLMAP call that has no callback by counting the rows it has written."""
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.25):
-            try:
-                connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=0.2)
-                try:
-                    (rows,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-                finally:
-                    connection.close()
-            except sqlite3.Error:
-                continue  # not created yet, or locked for the moment: the next look will tell
-            report(stage, start + (end - start) * min(rows / max(total, 1), 1.0))
-
-    report(stage, start)
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()
 
 
 if __name__ == "__main__":

@@ -60,12 +60,10 @@ def _pictures(
 ) -> list[tuple[Path, NDArray[np.uint8]]]:
     pictures = []
     with ThreadPoolExecutor(threads()) as pool:
-        for number, picture in enumerate(
-            pool.map(lambda pair: make_picture(*pair, folder), zip(placed, rasters, strict=True))
-        ):
+        for picture in pool.map(make_picture, placed, rasters, [folder] * len(placed)):
             check(cancel)
-            progress("Preparing pictures", (number + 1) / len(placed))
             pictures.append(picture)
+            progress("Preparing pictures", len(pictures) / len(placed))
     return pictures
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....progress import Cancel, check
-from .filters import Map, sample_nearest
+from .filters import Map, sample_linear, sample_nearest
 from .matching import outside
 from .pictures import Picture, pixel_grid, transfer
 from .plane_sweep import Guess
@@ -20,11 +20,16 @@ from .records import DepthMap
 from .settings import DenseSettings
 
 
+ENOUGH_VIEWS = 3  # agreeing photos from which on more of them add no confidence
+SAME_SURFACE = np.float32(0.02)  # relative difference of depth within one pixel that still is a slant, not a jump
+
+
 @dataclass(frozen=True)
 class Agreement:
     """What the neighbours say to a photo's guess."""
 
     agreeing: NDArray[np.int32]  # (h, w) neighbours whose surface is at the same place
+    conflicting: NDArray[np.int32]  # (h, w) neighbours that see through the place to a surface behind it
     inverse_depth: Map  # (h, w) the guess and all that agree with it, joined
 
 
@@ -39,20 +44,30 @@ def compare(
     columns, rows, _ = pixel_grid(reference.shape).astype(np.float32)
     own = guess.inverse_depth
     agreeing = np.zeros(own.shape, dtype=np.int32)
+    conflicting = np.zeros(own.shape, dtype=np.int32)
     depth_sum = 1 / own
     for picture, other in others:
         check(cancel)
         x, y, ratio = transfer(reference, picture)(own)
-        theirs = sample_nearest(other.inverse_depth, x, y)
+        theirs = sample_surface(other.inverse_depth, x, y)
         back_x, back_y, back_ratio = _back(reference, picture, x, y, theirs)
         distance = np.hypot(back_x - columns, back_y - rows)
         # ratio = z_other / z_own of the guess; theirs = 1 / z_other as measured
-        depth_error = np.abs(ratio / own * theirs - 1)
-        agrees = (distance < settings.agree_pixels) & (depth_error < settings.agree_depth)
-        agrees &= ~outside(x, y, theirs.shape)
+        depth_error = ratio / own * theirs - 1
+        inside = ~outside(x, y, theirs.shape)
+        agrees = inside & (distance < settings.agree_pixels) & (np.abs(depth_error) < settings.agree_depth)
+        trusted = sample_nearest(other.score, x, y) > settings.trusted_score
         agreeing += agrees
+        conflicting += inside & ~agrees & trusted & (depth_error < -settings.conflict_depth)
         depth_sum += np.where(agrees, back_ratio / theirs, 0)
-    return Agreement(agreeing, ((agreeing + 1) / depth_sum).astype(np.float32))
+    return Agreement(agreeing, conflicting, ((agreeing + 1) / depth_sum).astype(np.float32))
+
+
+def sample_surface(inverse_depth: Map, x: Map, y: Map) -> Map:
+    """Inverse depth between the pixels of a surface; at its jumps that of the nearest pixel, never a mean of both."""
+    nearest = sample_nearest(inverse_depth, x, y)
+    between = sample_linear(inverse_depth, x, y)
+    return np.where(np.abs(between - nearest) < SAME_SURFACE * nearest, between, nearest)
 
 
 def _back(reference: Picture, picture: Picture, x: Map, y: Map, inverse_depth: Map) -> tuple[Map, Map, Map]:
@@ -70,15 +85,19 @@ def _homography(source: Picture, target: Picture) -> NDArray[np.float32]:
     return (target.intrinsics @ rotation @ np.linalg.inv(source.intrinsics)).astype(np.float32)
 
 
-def keep(guess: Guess, agreement: Agreement, photos: int, settings: DenseSettings) -> DepthMap:
-    """Depth where enough photos agree and the appearance matches; confidence from both.
+def keep(guess: Guess, agreement: Agreement, settings: DenseSettings) -> DepthMap:
+    """Depth where other photos agree and the appearance matches; confidence from both.
 
-    confidence = sqrt(clip((score - minimum) / (full - minimum))) * min(agreeing / (needed + 1), 1): [0, 1].
+    Two others must agree, and more than contradict. One is enough where no other photo contradicts it (the place is
+    hidden from them, or out of their frame) and the appearance matches well.
+    confidence = sqrt(clip((score - minimum) / (full - minimum))) * min(agreeing / 3, 1): [0, 1].
     """
-    needed = settings.needed_views_few_photos if photos <= settings.few_photos else settings.needed_views
+    agreeing, conflicting = agreement.agreeing, agreement.conflicting
+    several = (agreeing >= 2) & (conflicting < agreeing) & (guess.score > settings.minimum_score)
+    one = (agreeing == 1) & (conflicting == 0) & (guess.score > settings.minimum_score_of_one)
+    kept = (several | one) & (agreement.inverse_depth > 0)
     span = settings.full_score - settings.minimum_score
     appearance = np.sqrt(np.clip((guess.score - settings.minimum_score) / span, 0, 1))
-    confidence = appearance * np.clip(agreement.agreeing / (needed + 1), 0, 1)
-    kept = (agreement.agreeing >= needed) & (guess.score > settings.minimum_score) & (agreement.inverse_depth > 0)
+    confidence = appearance * np.clip(agreeing / ENOUGH_VIEWS, 0, 1)
     depth = np.where(kept, 1 / np.maximum(agreement.inverse_depth, np.finfo(np.float32).tiny), 0)
     return DepthMap(depth.astype(np.float32), np.where(kept, confidence, 0).astype(np.float32))

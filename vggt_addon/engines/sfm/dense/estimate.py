@@ -92,7 +92,7 @@ class _Estimation:
             return DepthMap(empty, empty.copy())
         others = self._guesses_of(around)
         agreement = compare(self.pictures[index], guess, others, self.settings, cancel)
-        return keep(guess, agreement, len(self.views), self.settings)
+        return keep(guess, agreement, self.settings)
 
     def _guesses_of(self, around: Surroundings) -> list[tuple[Picture, Guess]]:
         nearby = around.neighbours[: self.settings.check_neighbours]

@@ -43,10 +43,10 @@ class DenseSettings:
     # consistency between photos
     agree_pixels: float = 1.0  # largest distance after going to the other photo's surface and back
     agree_depth: float = 0.01  # largest relative difference of the two depths
-    needed_views: int = 2  # other photos that must agree
-    needed_views_few_photos: int = 1  # the same for sets of up to `few_photos`
-    few_photos: int = 4
+    conflict_depth: float = 0.02  # relative: a surface farther behind than that contradicts
+    trusted_score: float = 0.5  # only surfaces of at least this score contradict
     minimum_score: float = 0.3  # below this a pixel is unknown: bare walls, sky, reflections
+    minimum_score_of_one: float = 0.6  # the same where only one other photo agrees
     full_score: float = 0.9  # a score from which on appearance costs no confidence
 
 
