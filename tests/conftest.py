@@ -1,8 +1,11 @@
 """What all tests share: the photos and references that live outside the repository."""
 
+import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -21,3 +24,20 @@ def shared() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def helper() -> Callable[[str], ModuleType]:
+    """A module that several tests share, by its path below tests/: helper("scene/measures.py")."""
+
+    def load(relative: str) -> ModuleType:
+        name = "tests_" + relative.removesuffix(".py").replace("/", "_")
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / relative)
+            if spec is None or spec.loader is None:
+                raise ImportError(relative)
+            sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[name])
+        return sys.modules[name]
+
+    return load

@@ -3,6 +3,7 @@
 This module imports nothing beyond the standard library, bpy and the room's neighbour errors.
 """
 
+import contextlib
 import os
 import uuid
 from pathlib import Path
@@ -41,5 +42,6 @@ def save_blend(path: Path | str, *, pack: bool = False) -> Path:
             f"{path} could not be written. Is the disk full or the folder protected?", repr(error)
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written there is nothing to clear away
+            temporary.unlink(missing_ok=True)
     return path
