@@ -1,0 +1,53 @@
+# Needs Python 3.11 and a package registry; everything else is set up in .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SHARED ?= ../shared
+PHOTOS ?=
+DEMO ?= demo
+VENV := .venv
+BIN := $(VENV)/bin
+export SHARED
+
+.PHONY: help demo test lint check test-matrix lock clean
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make demo [PHOTOS=folder]   photos to demo/scene.blend, preview.png and overlay.png on the embedded engine
+demo: $(VENV)/run.stamp
+	$(BIN)/python -m vggt_addon import $(if $(PHOTOS),$(PHOTOS),examples/courtyard/photos) -o $(DEMO)/scene.blend \
+		--preview $(DEMO)/preview.png --overlay $(DEMO)/overlay.png --force
+	$(if $(PHOTOS),,$(BIN)/python examples/compare_with_truth.py $(DEMO)/scene.capture examples/courtyard/cameras.json)
+
+## make test                   set-up, lint, types, and the whole suite
+test: lint check
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: $(VENV)/test.stamp
+	$(BIN)/python -m pytest
+
+## make test-matrix            the tests of the scene on the other Blenders (each in a .venv of its own)
+test-matrix:
+	PYTHON=$(PYTHON) tests/matrix.sh
+
+## make lock                   resolve requirements/*.in anew
+lock: $(VENV)/test.stamp
+	$(BIN)/python -m pip install --quiet uv
+	for name in run test; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links -o requirements/$$name.lock requirements/$$name.in; done
+
+clean:
+	rm -rf $(VENV) .venv-* demo build dist
+
+$(VENV)/run.stamp: requirements/run.lock
+	@$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else 'Python 3.11 is needed (Blender 4.5 has it too): set PYTHON=/path/to/python3.11')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	touch $@
+
+$(VENV)/test.stamp: requirements/test.lock $(VENV)/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.lock
+	touch $@

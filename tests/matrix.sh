@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The scene tests on the Blenders that the main suite does not run on; one environment each.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+run() { # run PYTHON BPY NUMPY
+	local environment=".venv-bpy-$2"
+	if [ ! -e "$environment/done" ]; then
+		"$1" -m venv "$environment"
+		"$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
+			"bpy==$2.*" "numpy$3" pytest==9.2.0 pillow==13.0.0 opencv-python-headless==4.11.0.86 tqdm==4.70.1
+		touch "$environment/done"
+	fi
+	echo "== bpy $2"
+	"$environment/bin/python" -m pytest tests/scene -q
+}
+
+python311="${PYTHON:-python3.11}"
+run "$python311" 4.2 "<2"
+run "$python311" 5.0 "<2"
+
+python313="$(command -v python3.13 || ls "$HOME"/.pyenv/versions/3.13*/bin/python 2>/dev/null | head -n 1 || true)"
+if [ -n "$python313" ]; then
+	run "$python313" 5.2 ">=2.2,<3"
+else
+	echo "bpy 5.2 was not tried: it needs python3.13, which is not on this machine."
+fi

@@ -1,0 +1,109 @@
+"""The command line: `python -m vggt_addon import PHOTOS... -o scene.blend`, and its parts one by one.
+
+Exit codes: 0 done; 1 could not be done, with a sentence; 2 wrong usage; 70 a fault of ours; 130 cancelled.
+This module imports nothing beyond the standard library; the commands import what they need.
+"""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__, commands
+from .console import Console
+from .errors import Cancelled, UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    log: Path | None = options.log
+    with Console(as_json=options.json, verbose=options.verbose, log=log) as console:
+        try:
+            options.command(options, console)
+            return 0
+        except (Cancelled, KeyboardInterrupt):
+            console.error("Cancelled. Nothing was left half-written.", "")
+            return 130
+        except UserError as error:
+            console.error(error.sentence, error.detail)
+            _keep_log(console, options)
+            return 1
+        except Exception as error:
+            console.error(
+                f"Something unexpected went wrong: {error!r}. The log has the detail.", traceback.format_exc()
+            )
+            _keep_log(console, options)
+            return 70
+
+
+def _keep_log(console: Console, options: argparse.Namespace) -> None:
+    """Beside what was to be written, if its folder is there."""
+    output: Path = options.output
+    if output.absolute().parent.is_dir():
+        log = output.absolute().with_name(f"{output.name}.log")
+        console.keep_log(log)
+        console.say(f"The log is in {options.log or log}.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vggt_addon", description="Photos to a Blender scene.")
+    parser.add_argument("--version", action="version", version=__version__)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    everywhere = argparse.ArgumentParser(add_help=False)
+    everywhere.add_argument("--json", action="store_true", help="print one JSON event per line, for scripts")
+    everywhere.add_argument("--force", action="store_true", help="overwrite what exists")
+    everywhere.add_argument("--log", type=Path, metavar="FILE", help="write the log there, also on success")
+    everywhere.add_argument("--verbose", action="store_true", help="show the log while it is written")
+
+    photos = argparse.ArgumentParser(add_help=False)
+    photos.add_argument("photos", nargs="+", metavar="PHOTOS", help="files, folders or patterns")
+    photos.add_argument("--engine", default="auto", choices=("auto", "sfm"), help="default: auto")
+    photos.add_argument("--seed", type=int, default=0, help="same seed, same result (default 0)")
+    photos.add_argument(
+        "--depth-size", type=_depth_size, default=512, metavar="PIXELS", help="long side of the depth maps"
+    )
+    photos.add_argument("--sequence", action="store_true", help="the photos are frames of one walk, in order")
+    photos.add_argument("--threads", type=int, default=0, help="default: as many as there are cores")
+    photos.add_argument("--points", type=_positive, default=1_000_000, metavar="N", help="point budget")
+
+    pictures = argparse.ArgumentParser(add_help=False)
+    pictures.add_argument("--preview", type=Path, metavar="PNG", help="render the scene from outside")
+    pictures.add_argument("--overlay", type=Path, metavar="PNG", help="render it through a camera, beside the photo")
+    pictures.add_argument("--pack", action="store_true", help="put the pictures into the .blend")
+
+    command = subparsers.add_parser("import", parents=[photos, pictures, everywhere], help="photos to a .blend")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="SCENE.blend")
+    command.set_defaults(command=commands.import_photos)
+    command = subparsers.add_parser("reconstruct", parents=[photos, everywhere], help="photos to a capture folder")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    command.set_defaults(command=commands.reconstruct_photos)
+    command = subparsers.add_parser("build", parents=[pictures, everywhere], help="a capture folder to a .blend")
+    command.add_argument("capture", type=Path, metavar="FOLDER")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="SCENE.blend")
+    command.set_defaults(command=commands.build_scene)
+    command = subparsers.add_parser("export", parents=[everywhere], help="a capture folder to other programs")
+    command.add_argument("capture", type=Path, metavar="FOLDER")
+    command.add_argument("--format", required=True, choices=tuple(commands.EXPORTERS))
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="PATH")
+    command.set_defaults(command=commands.export)
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
+
+
+def _depth_size(text: str) -> int:
+    number = int(text)
+    if not 64 <= number <= 4096:
+        raise argparse.ArgumentTypeError(f"{number} is not between 64 and 4096")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

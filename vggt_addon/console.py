@@ -1,0 +1,136 @@
+"""What the command line shows: a bar or JSON events, sentences, and a log for engineers.
+
+Libraries (Blender above all) print to stdout as they like; here stdout is kept for ourselves and theirs goes to the
+log. This module imports nothing beyond the standard library and tqdm.
+"""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from tqdm import tqdm
+
+
+class Console:
+    """A context manager around one command.
+
+    `progress` and `cancel` are handed to every long call; Ctrl-C (or a polite kill) makes `cancel` answer True, so
+    that what runs can leave everything whole. A second Ctrl-C stops at once.
+    """
+
+    def __init__(self, *, as_json: bool, verbose: bool, log: Path | None) -> None:
+        self._as_json = as_json
+        self._verbose = verbose
+        self._kept_log = log
+        self._stopped = threading.Event()
+        self._bar: tqdm[Any] | None = None
+        self._told = -1.0
+
+    def __enter__(self) -> Self:
+        self._folder = Path(tempfile.mkdtemp(prefix="vggt_addon-log-"))
+        self._log = self._folder / "log.txt"
+        sys.stdout.flush()
+        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        with self._log.open("ab") as file:
+            os.dup2(file.fileno(), 1)
+        handlers: list[logging.Handler] = [logging.FileHandler(self._log, encoding="utf-8")]
+        if self._verbose:
+            handlers.append(logging.StreamHandler())
+        logging.basicConfig(
+            level=logging.INFO, handlers=handlers, format="%(asctime)s %(name)s %(levelname)s %(message)s", force=True
+        )
+        self.catch_signals()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close_bar()
+        logging.shutdown()
+        logging.getLogger().handlers.clear()
+        if self._kept_log is not None:
+            self._kept_log.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._log, self._kept_log)
+        sys.stdout.flush()
+        os.dup2(self._out.fileno(), 1)
+        self._out.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def catch_signals(self) -> None:
+        """Take Ctrl-C over; to be called again after importing bpy, which takes it for itself."""
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._stopped.is_set():
+            raise KeyboardInterrupt
+        self._stopped.set()
+
+    def keep_log(self, path: Path) -> None:
+        """Leave the log at `path` when the command ends, unless another place was asked for."""
+        self._kept_log = self._kept_log or path
+
+    def cancel(self) -> bool:
+        """See `progress.Cancel`."""
+        return self._stopped.is_set()
+
+    def progress(self, stage: str, fraction: float) -> None:
+        """See `progress.Progress`: a bar with stage and time left, or an event for every per cent."""
+        if self._as_json:
+            if fraction - self._told >= 0.01 or (fraction >= 1.0 > self._told):
+                self._told = fraction
+                self._event(event="progress", stage=stage, fraction=round(fraction, 4))
+            return
+        if self._bar is None:
+            form = "{desc:<24}{percentage:3.0f}%|{bar}| {elapsed} passed, {remaining} left"
+            self._bar = tqdm(total=1.0, bar_format=form, file=sys.stderr, leave=False, disable=None)
+        self._bar.set_description_str(stage, refresh=False)
+        self._bar.update(max(0.0, fraction - self._bar.n))
+
+    def say(self, sentence: str) -> None:
+        """A line for whoever reads along."""
+        logging.info(sentence)
+        self._print("note", sentence)
+
+    def warn(self, sentence: str) -> None:
+        """A line that should not be overlooked."""
+        logging.warning(sentence)
+        self._print("warning", sentence)
+
+    def result(self, sentence: str, **values: Any) -> None:
+        """What came out, as the last word of the command."""
+        logging.info("%s %s", sentence, values)
+        self._close_bar()
+        if self._as_json:
+            self._event(event="result", message=sentence, **values)
+        else:
+            print(sentence, file=self._out, flush=True)
+
+    def error(self, sentence: str, detail: str) -> None:
+        """Why the command failed: the sentence for the artist; the detail goes to the log."""
+        logging.error("%s\n%s", sentence, detail)
+        self._print("error", sentence)
+
+    def _print(self, kind: str, sentence: str) -> None:
+        if self._as_json:
+            self._event(event=kind, message=sentence)
+        else:
+            prefix = "" if kind == "note" else f"{kind.capitalize()}: "
+            tqdm.write(prefix + sentence, file=self._out if kind == "note" else sys.stderr)
+
+    def _event(self, **event: Any) -> None:
+        self._out.write(json.dumps(event, ensure_ascii=False) + "\n")
+        self._out.flush()
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
