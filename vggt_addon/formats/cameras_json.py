@@ -32,7 +32,7 @@ def write_cameras_json(reconstruction: Reconstruction, path: Path | str) -> Path
     Returns the absolute path. Raises OutputExistsError for such a folder, UserError where the disk refuses.
     """
     path = Path(path).absolute()
-    folder = path.with_name(f"{path.stem}_depth")
+    folder = path.with_name(f"{path.stem.replace('#', '_')}_depth")  # readers take what follows a # for a key
     if (folder.exists() or folder.is_symlink()) and not _is_ours(folder):
         raise OutputExistsError(f"{folder} holds something other than depth maps and is left as it is.")
     try:

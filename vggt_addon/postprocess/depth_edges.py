@@ -68,8 +68,10 @@ def _broken_links(inverse_depth: NDArray[np.float64], threshold: float) -> NDArr
         nearer = np.maximum(inverse_depth[:, span:], inverse_depth[:, :-span])
         residual, slope, steepest = _foretold(change, span)
         jumps = residual > threshold * nearer + SLOPE_SHARE * steepest
+        jumps &= np.abs(change) > threshold * nearer  # not the level link between two slopes
+        direction = np.sign(change - slope)
         for link in range(span):
-            own = np.abs(single[:, link : link + change.shape[1]] - slope / span)
+            own = direction * (single[:, link : link + change.shape[1]] - slope / span)
             broken[:, link : link + change.shape[1]] |= jumps & (own > residual / (2 * span))
     return broken
 

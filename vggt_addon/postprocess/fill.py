@@ -3,8 +3,9 @@
 Holes are filled in inverse depth, from coarse to fine. On the way down, each level holds the confidence-weighted mean
 of what was measured (push-pull: Gortler et al., "The Lumigraph", 1996). On the way up, each hole takes its start from
 the coarser level's pixels of like colour (joint bilateral upsampling: Kopf et al., 2007) and is then relaxed: every
-hole becomes the mean of its 4 neighbours weighted by likeness of colour, measured pixels held. That is a membrane, so
-it never leaves the range of what was measured: no spikes, and the sky goes on where the roofs end.
+hole becomes the mean of its 4 neighbours weighted by likeness of colour. Measured pixels are held; on coarse levels
+only as firmly as they are many and trusted, so that a lone wrong one does not reach far. That is a membrane: it never
+leaves the range of what was measured, has no spikes, and goes on into the sky where the roofs end.
 This module imports nothing beyond the standard library and numpy.
 """
 
@@ -18,6 +19,7 @@ Float = NDArray[np.float32]
 COLOR_SCALE = 0.04  # of full scale, mean over the channels: a difference that halves or thirds the trust
 LEAST_WEIGHT = 1e-3  # no colour edge closes entirely, or an enclosed hole would have nothing to start from
 RELAXATIONS = 24  # at each level; the reach in pixels of that level
+FIRM = 0.1  # measured share of a coarse pixel, times confidence, at which it is held half
 LEAST_CONFIDENCE = 0.02  # a measured pixel counts for this much at least
 
 
@@ -45,7 +47,8 @@ def fill_depth(
         weight=np.where(measured, np.maximum(confidence, LEAST_CONFIDENCE), 0).astype(np.float32),
         guide=_guide(color, depth.shape),
     )
-    filled = typical / np.maximum(_filled(level).astype(np.float64), 1e-30)
+    inverse_depth = _filled(level, measured.astype(np.float32)).astype(np.float64)
+    filled = typical / np.maximum(inverse_depth, 1e-30)
     known = depth[measured]
     return np.where(measured, depth, filled.clip(known.min(), known.max()).astype(np.float32))
 
@@ -55,7 +58,7 @@ class _Level:
     """One level of the pyramid."""
 
     inverse_depth: Float  # (h, w) in units of 1 / median depth; meaningless where weight is 0
-    weight: Float  # (h, w) 0: a hole
+    weight: Float  # (h, w) measured share times confidence; 0: a hole
     guide: Float  # (channels, h, w) colour in [0, 1] divided by the number of channels
 
 
@@ -65,8 +68,8 @@ def _guide(color: NDArray[np.uint8] | None, shape: tuple[int, ...]) -> Float:
     return np.ascontiguousarray(color.transpose(2, 0, 1), np.float32) / np.float32(255 * 3)
 
 
-def _filled(level: _Level) -> Float:
-    """Inverse depth (h, w) of `level` with its holes filled."""
+def _filled(level: _Level, hold: Float) -> Float:
+    """Inverse depth (h, w) of `level` with its holes filled; hold (h, w) 1: stays as measured, 0: is free."""
     holes = level.weight == 0
     if not holes.any():
         return level.inverse_depth
@@ -74,8 +77,9 @@ def _filled(level: _Level) -> Float:
         raise ValueError("a depth map without any measured pixel")
     coarse = _halved(level)
     values = level.inverse_depth.copy()
-    values[holes] = _start(level.guide, coarse.guide, _filled(coarse), holes)
-    return _relaxed(values, holes, level.guide)
+    coarse_values = _filled(coarse, coarse.weight / (coarse.weight + np.float32(FIRM)))
+    values[holes] = _start(level.guide, coarse.guide, coarse_values, holes)
+    return _relaxed(values, hold, level.guide)
 
 
 def _halved(level: _Level) -> _Level:
@@ -84,7 +88,7 @@ def _halved(level: _Level) -> _Level:
     inverse_depth = _sum_of_four(level.weight * level.inverse_depth) / np.where(weight > 0, weight, 1)
     count = _sum_of_four(np.ones_like(level.weight))
     guide = np.stack([_sum_of_four(channel) / count for channel in level.guide])
-    return _Level(inverse_depth, weight, guide)
+    return _Level(inverse_depth, weight / count, guide)
 
 
 def _sum_of_four(array: Float) -> Float:
@@ -122,8 +126,11 @@ def _likeness(difference: Float) -> Float:
     return np.asarray(np.exp(difference * np.float32(-1 / COLOR_SCALE)) + np.float32(LEAST_WEIGHT))
 
 
-def _relaxed(values: Float, holes: NDArray[np.bool_], guide: Float) -> Float:
-    """Every hole moved towards the colour-weighted mean of its 4 neighbours, RELAXATIONS times (Jacobi)."""
+def _relaxed(values: Float, hold: Float, guide: Float) -> Float:
+    """Every pixel moved, RELAXATIONS times, to the colour-weighted mean of its 4 neighbours, as far as it is not held.
+
+    x <- hold x0 + (1 - hold) sum_n w_n x_n (Jacobi), x0 the given values, w_n the neighbours' weights, sum 1.
+    """
     height, width = values.shape
     down = _likeness(np.abs(np.diff(guide, axis=1)).sum(axis=0))
     right = _likeness(np.abs(np.diff(guide, axis=2)).sum(axis=0))
@@ -132,23 +139,24 @@ def _relaxed(values: Float, holes: NDArray[np.bool_], guide: Float) -> Float:
     total[:-1] += down
     total[:, 1:] += right
     total[:, :-1] += right
-    # Weights that add up to 1 at each pixel; flat padded arrays keep every neighbour one slice away.
-    above, below = np.zeros((2, height, width), np.float32)
-    before, behind = np.zeros((2, height, width), np.float32)
-    above[1:], below[:-1] = down / total[1:], down / total[:-1]
-    before[:, 1:], behind[:, :-1] = right / total[:, 1:], right / total[:, :-1]
-    padded = np.zeros((height + 2, width + 2), np.float32)
+    free = (1 - hold) / total
+    above, below, before, behind = np.zeros((4, height, width), np.float32)
+    above[1:], below[:-1] = down * free[1:], down * free[:-1]
+    before[:, 1:], behind[:, :-1] = right * free[:, 1:], right * free[:, :-1]
+    padded = np.zeros((height + 2, width + 2), np.float32)  # so that each neighbour is one slice away
     inner = padded[1:-1, 1:-1]
     inner[...] = values
-    mean, part = np.empty((2, height, width), np.float32)
+    held, mean, part = values * hold, np.empty_like(values), np.empty_like(values)
+    neighbours = (
+        (padded[:-2, 1:-1], above),
+        (padded[2:, 1:-1], below),
+        (padded[1:-1, :-2], before),
+        (padded[1:-1, 2:], behind),
+    )
     for _ in range(RELAXATIONS):
-        np.multiply(padded[:-2, 1:-1], above, out=mean)
-        for neighbour, weight in (
-            (padded[2:, 1:-1], below),
-            (padded[1:-1, :-2], before),
-            (padded[1:-1, 2:], behind),
-        ):
+        np.copyto(mean, held)
+        for neighbour, weight in neighbours:
             np.multiply(neighbour, weight, out=part)
             np.add(mean, part, out=mean)
-        np.copyto(inner, mean, where=holes)
+        inner[...] = mean
     return inner.copy()

@@ -19,6 +19,7 @@ Float = NDArray[np.float64]
 BUDGET = 1_000_000
 CONFIDENCE_FLOOR = 0.05
 LEAST_OF_BUDGET = 0.9  # thinning lands between this share of the budget and the budget
+ATTEMPTS = 20  # voxel sizes tried at most; two to four do, as a rule
 GREY = 128  # the colour of a view without a picture on its grid
 
 
@@ -62,7 +63,9 @@ def gather_points(
     if len(kept) > budget:
         voxel, keys = _voxels_for(samples.offset, budget, cancel)
         progress("Thinning points", 0.8)
-        kept = _most_confident(keys, samples.confidence)[:budget]
+        kept = _most_confident(keys, samples.confidence)
+        if len(kept) > budget:
+            kept = kept[np.linspace(0, len(kept) - 1, budget).astype(np.int64)]
     cloud = _cloud(views, samples, kept, voxel)
     progress("Thinning points", 1.0)
     return GatheredPoints(cloud, len(samples.view), voxel)
@@ -117,29 +120,30 @@ def _voxels_for(offset: NDArray[np.float32], budget: int, cancel: Cancel) -> tup
     """A voxel size that leaves 90 to 100 % of the budget, and the voxel of each point as a sortable key.
 
     Bisection on the logarithm of the size, steered by the rule that surfaces fill size^-2 voxels, which is nearly
-    right at once; where no size reaches 90 % (many points in one place), the finest that stays in the budget.
+    right at once. Where no size lands there (a budget of a few points), the coarsest tried that leaves too many; where
+    even the finest leaves too few (many points in one place), that.
     """
     low, high = 0.0, np.inf  # sizes that leave too many and too few
-    size = _first_size(offset, budget)
-    fits: tuple[float, NDArray[np.int64]] | None = None
-    for attempt in range(60):
+    size, last_count = _first_size(offset, budget), 0
+    best: tuple[float, NDArray[np.int64]] | None = None
+    for attempt in range(ATTEMPTS):
         check(cancel)
         keys = _keys(offset, size)
         count = _count(keys)
+        if LEAST_OF_BUDGET * budget <= count <= budget:
+            return size, keys
         if count > budget:
-            low = size
+            low, best = size, (size, keys)
         else:
             high = size
-            fits = size, keys
-            if count >= LEAST_OF_BUDGET * budget or (low > 0 and high / low < 1.0 + 1e-6):
-                break
+            if best is None and (count <= 1.001 * last_count or attempt == ATTEMPTS - 1):
+                return size, keys  # smaller voxels part no more points
+            last_count = count
         guess = size * float(np.sqrt(count / (0.95 * budget)))
-        inside = low * 1.0001 < guess < high * 0.9999
-        middle = float(np.sqrt(low * high)) if low > 0 and np.isfinite(high) else guess
-        size = guess if inside and attempt < 6 else middle
-    if fits is None:  # cannot be: sizes grow until one voxel holds all
-        raise ArithmeticError("no voxel size meets the point budget")
-    return fits
+        bounded = low > 0 and np.isfinite(high)
+        size = float(np.sqrt(low * high)) if bounded and (attempt >= 6 or not low < guess < high) else guess
+    assert best is not None
+    return best
 
 
 def _first_size(offset: NDArray[np.float32], budget: int) -> float:

@@ -99,17 +99,16 @@ def up_from_cameras(cameras_from_world: Float) -> CameraUp:
     x_axes, up_axes, z_axes = (sign * cameras_from_world[:, row, :3] for row, sign in ((0, 1), (1, -1), (2, 1)))
     looking = z_axes.mean(axis=0)
     pitch = np.outer(looking, looking) / PITCH**2
-    starts = [_smallest(x_axes.T @ x_axes / ROLL**2 + pitch), _spherical_median(up_axes)]
-    turned = np.linalg.norm(up_axes.mean(axis=0)) < 0.5
-    if turned and np.linalg.norm(looking) > 0.8:  # all look one way, yet tops point everywhere: straight down
-        starts.append(unit(-looking))
-    results = [_levelled(_facing(start, up_axes), x_axes, up_axes, pitch) for start in starts]
-    costs = [_cost(up, x_axes, up_axes, pitch) for up in results]
-    up = results[int(np.argmin(costs))]
+    starts = (_facing(_smallest(x_axes.T @ x_axes / ROLL**2 + pitch), up_axes), _spherical_median(up_axes))
+    found = [_levelled(start, x_axes, up_axes, pitch, widest) for start in starts for widest in (8.0, 2.0)]
+    if np.linalg.norm(looking) > 0.8 and np.linalg.norm(up_axes.mean(axis=0)) < 0.5:
+        found.append(unit(-looking))  # all look one way, yet their tops point everywhere: straight down
+    up = min(found, key=lambda direction: _cost(direction, x_axes, up_axes, pitch))
     weights = _roll_weights(up, x_axes, up_axes, ROLL_OUTLIER)
     information = (x_axes * weights[:, None]).T @ x_axes / ROLL**2 + pitch
-    information += np.outer(up, up) * 1e12  # the length of u is fixed: nothing to be uncertain about
-    return CameraUp(up, float(np.linalg.eigvalsh(information)[0] ** -0.5))
+    # The length of u is fixed and so not uncertain; a quarter turn is as unknown as a direction gets.
+    least = float(np.linalg.eigvalsh(information + 1e6 * np.outer(up, up))[0])
+    return CameraUp(up, max(least, (np.pi / 2) ** -2) ** -0.5)
 
 
 def _smallest(scatter: Float) -> Float:
@@ -143,9 +142,13 @@ def _cost(up: Float, x_axes: Float, up_axes: Float, pitch: Float) -> float:
     return float(costs.sum() / ROLL**2 + up @ pitch @ up)
 
 
-def _levelled(up: Float, x_axes: Float, up_axes: Float, pitch: Float) -> Float:
-    """Iteratively reweighted least squares from `up`; the scale falls, so that a far start is not stuck."""
-    for scale in np.geomspace(8.0 * ROLL_OUTLIER, ROLL_OUTLIER, 8).tolist() + [ROLL_OUTLIER] * 8:
+def _levelled(up: Float, x_axes: Float, up_axes: Float, pitch: Float, widest: float) -> Float:
+    """Iteratively reweighted least squares from `up`.
+
+    The scale falls from `widest` times the final one: from far, so that a bad start is not stuck, or from near, so
+    that a good one is not dragged away by photos on their side.
+    """
+    for scale in [*np.geomspace(widest * ROLL_OUTLIER, ROLL_OUTLIER, 8), *[ROLL_OUTLIER] * 8]:
         weights = _roll_weights(up, x_axes, up_axes, scale)
         if not weights.any():
             return up
