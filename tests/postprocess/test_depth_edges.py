@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vggt_addon.postprocess.depth_edges import depth_edges, touching
+from vggt_addon.postprocess.depth_edges import depth_edges, fringe
 
 HEIGHT, WIDTH, FOCAL = 60, 80, 70.0
 COLUMNS, ROWS = np.meshgrid(np.arange(WIDTH) + 0.5 - WIDTH / 2, np.arange(HEIGHT) + 0.5 - HEIGHT / 2)
@@ -61,6 +61,23 @@ def test_noise_has_no_edges(seed: int) -> None:
     assert not depth_edges(noisy(plane(0.8, -1.1), 0.003, seed)).any()
 
 
+def test_grain_is_cut_only_where_it_jumps_far() -> None:
+    """Leaves at two depths 4 % apart before a wall at twice the depth: the plant stays whole and comes off the wall."""
+    rng = np.random.default_rng(0)
+    leaves = np.abs(COLUMNS) < 20
+    depth = np.where(leaves, np.where(rng.uniform(size=COLUMNS.shape) < 0.5, 3.0, 3.12), 6.0).astype(np.float32)
+    edges = depth_edges(depth)
+    border = leaves[:-1, :-1] != leaves[1:, 1:]
+    assert edges[border].all()
+    assert edges[~border].mean() < 0.02
+
+
+def test_a_fence_is_cut_bar_by_bar() -> None:
+    depth = np.where(np.arange(40) // 2 % 2, 3.0, 6.0).astype(np.float32)[None].repeat(20, axis=0)
+    edges = depth_edges(depth)
+    assert edges[:, 1:-1:2].all() and not edges[:, 2:-1:2].any()
+
+
 def test_a_small_jump_counts_by_the_step_asked_for() -> None:
     depth = plane(0, 0)
     depth[:, 40:] *= np.float32(1.04)
@@ -105,9 +122,17 @@ def test_holes_are_refused(value: float) -> None:
         depth_edges(depth)
 
 
-def test_pixels_that_touch_an_edge() -> None:
-    edges = np.zeros((3, 4), bool)
+def test_the_fringe_is_the_corners_of_marked_cells() -> None:
+    edges = np.zeros((9, 12), bool)
     edges[1, 2] = True
-    expected = np.zeros((4, 5), bool)
+    expected = np.zeros((10, 13), bool)
     expected[1:3, 2:4] = True
-    np.testing.assert_array_equal(touching(edges), expected)
+    np.testing.assert_array_equal(fringe(edges), expected)
+
+
+def test_a_plant_is_no_fringe() -> None:
+    edges = np.zeros((40, 60), bool)
+    edges[:, 3] = True
+    edges[10:30, 25:50] = np.random.default_rng(0).uniform(size=(20, 25)) < 0.8
+    found = fringe(edges)
+    assert found[:, 3:5].all() and not found[15:25, 30:45].any()

@@ -7,7 +7,7 @@ import pytest
 
 from vggt_addon.errors import Cancelled
 from vggt_addon.geometry.projection import project
-from vggt_addon.postprocess.depth_edges import depth_edges, touching
+from vggt_addon.postprocess.depth_edges import depth_edges, fringe
 from vggt_addon.postprocess.fill import fill_depth
 from vggt_addon.postprocess.points import gather_points
 
@@ -32,7 +32,7 @@ def test_every_point_is_a_pixel_of_its_view(parts: Any) -> None:
         np.testing.assert_allclose(depth, view.depth[rows, columns], rtol=1e-6)
         np.testing.assert_array_equal(cloud.color[own], view.color[rows, columns])
         np.testing.assert_array_equal(cloud.confidence[own], view.confidence[rows, columns])
-        usable = (view.depth > 0) & ~touching(view.depth_edge)
+        usable = (view.depth > 0) & ~fringe(view.depth_edge)
         assert usable[rows, columns].all() and own.sum() == usable.sum()
 
 

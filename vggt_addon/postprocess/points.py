@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..geometry.projection import grid_pixels, unproject
 from ..progress import Cancel, Progress, check, never, no_progress
 from ..reconstruction import PointCloud, View
-from .depth_edges import touching
+from .depth_edges import fringe
 
 Float = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def gather_points(
     progress: Progress = no_progress,
     cancel: Cancel = never,
 ) -> GatheredPoints | None:
-    """Points of all views where depth is measured, `confidence` > the floor and no depth edge touches the pixel.
+    """Points of all views where depth is measured, `confidence` > the floor and the pixel is no silhouette's fringe.
 
     More than `budget` (>= 1) are thinned to one point in each voxel, the most confident, the voxel's size chosen so
     that 90 to 100 % of the budget remain. None where no pixel qualifies. Deterministic.
@@ -81,7 +81,7 @@ def _samples(views: Sequence[View], floor: float, progress: Progress, cancel: Ca
             continue
         usable = (view.depth > 0) & (view.confidence > floor)
         if view.depth_edge is not None:
-            usable &= ~touching(view.depth_edge)
+            usable &= ~fringe(view.depth_edge)
         pixel = np.flatnonzero(usable).astype(np.int32)
         depth = view.depth.ravel()[pixel].astype(np.float64)
         offset = (_positions(view, pixel) - origin).astype(np.float32)
