@@ -20,10 +20,10 @@ from .photo import Photo
 
 MAX_PIXELS = 400_000_000  # beyond any camera; a small file that claims more is an attack on memory
 MIN_SIDE = 16  # pixels: nothing can be matched in less
-_BLENDER_READS = frozenset({"JPEG", "PNG", "WEBP", "TIFF"})
+_BLENDER_READS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF")  # MPO: a JPEG with a second picture behind the first
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own guard would refuse large but honest photos at 179 megapixels
 warnings.filterwarnings("ignore", module=r"PIL\.")  # it warns of odd metadata; what matters is checked here
-_PILLOW_READS = (*_BLENDER_READS, "MPO")  # MPO: what some cameras call a JPEG with a second picture behind the first
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 
 
 def probe(path: Path) -> Photo:
@@ -31,7 +31,7 @@ def probe(path: Path) -> Photo:
     with _opened(path) as image:
         facts = read_exif(image)
         width, height = image.size
-        if facts.orientation >= 5:
+        if facts.orientation >= 5 and image.format != "TIFF":  # Pillow itself turns TIFFs, their size included
             width, height = height, width
         shown_as_is = (
             facts.orientation == 1 and image.format in _BLENDER_READS and image.mode in ("RGB", "L") and _is_srgb(image)
@@ -72,7 +72,7 @@ def decode(photo: Photo, at_least: int | None = None) -> NDArray[np.uint8]:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open, and turn whatever goes wrong inside into one sentence."""
     try:
-        with Image.open(path, formats=_PILLOW_READS) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise PhotoError(f"{path.name} claims {width} x {height} pixels, more than any photo has.")

@@ -91,8 +91,8 @@ def _climb(
         logger.info("%s", _summary(solution))
         solutions.append(solution)
         start = end
-        if (is_complete(solution, len(photos)) and not solution.only_turned) or _hopeless(solution):
-            break
+        if is_complete(solution, len(photos)) or solution.only_turned:
+            break  # no further attempt makes a camera that only turned into one that moved
     if stopped is not None and best(solutions) is None:
         raise stopped
     progress("Placing cameras", 1.0)
@@ -122,11 +122,6 @@ def _attempt(
         progress=span(progress, 0.1, 1.0),
         cancel=cancel,
     )
-
-
-def _hopeless(solution: Solution) -> bool:
-    """Copies of one picture, or a camera that only turned: no other attempt changes that."""
-    return not solution.images and solution.only_turned
 
 
 def _summary(solution: Solution) -> dict[str, Json]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .ladder import Attempt
 from .solution import MatchedPair, Solution, SolvedImage, SolvedLens
+from .turning import ONLY_TURNED, turn_residual
 
 _ANGLE_SAMPLES = 4000  # points from which the median triangulation angle is taken
 
@@ -90,17 +91,28 @@ def _matched_pairs(database: Path) -> tuple[MatchedPair, ...]:
             first, second = pycolmap.pair_id_to_image_pair(pair_id)
             matches = np.asarray(geometry.inlier_matches)
             shift = np.linalg.norm(keypoints[first][matches[:, 0]] - keypoints[second][matches[:, 1]], axis=1)
-            camera = cameras[images[first].camera_id]
+            camera, other = cameras[images[first].camera_id], cameras[images[second].camera_id]
             pairs.append(
                 MatchedPair(
                     first=images[first].name,
                     second=images[second].name,
-                    configuration=pycolmap.TwoViewGeometryConfiguration(geometry.config).name,
+                    configuration=_configuration(geometry, camera, other),
                     inliers=len(matches),
                     median_shift=float(np.median(shift)) / max(camera.width, camera.height),
                 )
             )
     return tuple(pairs)
+
+
+def _configuration(geometry: Any, first: Any, second: Any) -> str:
+    """COLMAP's name for the geometry, with PLANAR_OR_PANORAMIC (what it says without a known lens) decided."""
+    name = str(pycolmap.TwoViewGeometryConfiguration(geometry.config).name)
+    if name != "PLANAR_OR_PANORAMIC" or geometry.H is None:
+        return name
+    residual = turn_residual(
+        np.asarray(geometry.H, np.float64), (first.width, first.height), (second.width, second.height)
+    )
+    return "PANORAMIC" if residual < ONLY_TURNED else "PLANAR"
 
 
 def _median_angle(

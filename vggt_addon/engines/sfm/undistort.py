@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WORTH_UNDISTORTING = 0.5  # pixels at the farthest corner
+PIXELS_AT_ONCE = 4_000_000  # the float maps of a whole 50-megapixel photo would be gigabytes
 
 
 def corner_displacement(width: int, height: int, intrinsics: NDArray[np.float64], distortion: float) -> float:
@@ -34,7 +35,7 @@ def undistort(picture: NDArray[np.uint8], intrinsics: NDArray[np.float64], disto
     """
     height, width = picture.shape[:2]
     result = np.empty_like(picture)
-    rows_at_once = max(1, 4_000_000 // width)  # the two float maps of a whole 50-megapixel photo would be 400 MB
+    rows_at_once = max(1, PIXELS_AT_ONCE // width)
     for top in range(0, height, rows_at_once):
         bottom = min(height, top + rows_at_once)
         columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(top, bottom) + 0.5)

@@ -1,0 +1,53 @@
+"""Working copies: square pixels, upright, grouped by lens and size."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vggt_addon.engines.sfm.working_copies import plan_copies, write_copies
+from vggt_addon.photos.photo import FocalPrior, Photo
+from vggt_addon.photos.read import probe
+from vggt_addon.progress import never, no_progress
+
+
+def photo(name: str, width: int, height: int, lens: str = "", prior: float | None = None) -> Photo:
+    focal = FocalPrior(prior, "exif 35 mm equivalent") if prior else None
+    return Photo(Path("/nowhere") / name, name, name, width, height, 1, focal, lens, True)
+
+
+def test_one_folder_per_lens_and_size() -> None:
+    photos = [
+        photo("a.jpg", 1600, 1067, "A 40 mm", 1500.0),
+        photo("b.jpg", 1067, 1600, "A 40 mm", 1500.0),
+        photo("c.jpg", 1600, 1067, "A 40 mm", 1500.0),
+        photo("d.jpg", 1600, 1067, "A 50 mm", 1900.0),
+        photo("e.jpg", 640, 480),
+    ]
+    folders = plan_copies(photos, 1000)
+    assert [[copy.photo for copy in folder.copies] for folder in folders] == [[0, 2], [1], [3], [4]]
+    assert folders[0].prior is not None
+    assert np.isclose(folders[0].prior, 1500.0 / 1.6)
+    assert folders[3].prior is None
+    assert folders[3].copies[0].raster.scale == 1.0, "a small photo is not blown up"
+
+
+def test_copies_are_upright_and_unstretched(tmp_path: Path) -> None:
+    """A dot at a known upright place of a turned, odd-sized photo is found at its place in the copy."""
+    stored = np.zeros((1003, 1501, 3), np.uint8)
+    stored[200:220, 1200:1220] = 255  # upright (orientation 6, a quarter turn clockwise): x = 1003 - y, y = x
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(stored).save(tmp_path / "turned.png", exif=exif)
+    turned = probe(tmp_path / "turned.png")
+    assert (turned.width, turned.height) == (1003, 1501)
+    folders = plan_copies([turned], 500)
+    write_copies([turned], folders, tmp_path / "copies", no_progress, never)
+    raster = folders[0].copies[0].raster
+    with Image.open(tmp_path / "copies" / folders[0].copies[0].name) as image:
+        copy = np.asarray(image, float)
+    assert copy.shape == (raster.height, raster.width) == (500, 334)
+    rows, columns = np.mgrid[: raster.height, : raster.width] + 0.5
+    found = np.array([(copy * columns).sum(), (copy * rows).sum()]) / copy.sum()
+    in_photo = raster.photo_from_raster @ (*found, 1.0)
+    assert np.allclose(in_photo[:2], (1003 - 210, 1210), atol=0.1)

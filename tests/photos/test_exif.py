@@ -1,0 +1,78 @@
+"""The focal prior: from the 35 mm equivalent, from the sensor's resolution, or none."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import ExifTags, Image
+
+from vggt_addon.photos.read import probe
+
+BASE = ExifTags.Base
+
+
+def _photo(
+    tmp_path: Path, camera: dict[int, Any], main: dict[int, Any] | None = None, size: tuple[int, int] = (360, 240)
+) -> Path:
+    exif = Image.Exif()
+    for tag, value in (main or {}).items():
+        exif[tag] = value
+    exif.get_ifd(ExifTags.IFD.Exif).update(camera)
+    Image.new("RGB", size).save(tmp_path / "photo.jpg", exif=exif)
+    return tmp_path / "photo.jpg"
+
+
+def test_35_mm_equivalent_refers_to_the_long_side(tmp_path: Path) -> None:
+    for size in ((360, 240), (240, 360)):
+        prior = probe(_photo(tmp_path, {BASE.FocalLengthIn35mmFilm: 28}, size=size)).focal_prior
+        assert prior is not None
+        assert prior.pixels == pytest.approx(28 / 36 * 360)
+
+
+def test_turned_photo_keeps_its_prior(tmp_path: Path) -> None:
+    photo = probe(_photo(tmp_path, {BASE.FocalLengthIn35mmFilm: 28}, {BASE.Orientation: 6}))
+    assert (photo.width, photo.height) == (240, 360)
+    assert photo.focal_prior is not None and photo.focal_prior.pixels == pytest.approx(280)
+
+
+def test_sensor_resolution(tmp_path: Path) -> None:
+    camera = {
+        BASE.FocalLength: 50.0,
+        BASE.FocalPlaneXResolution: 6000 / 36 * 25.4,  # pixels per inch of a 36 mm wide sensor with 6000 columns
+        BASE.FocalPlaneResolutionUnit: 2,
+        BASE.ExifImageWidth: 6000,
+        BASE.ExifImageHeight: 4000,
+    }
+    prior = probe(_photo(tmp_path, camera)).focal_prior
+    assert prior is not None
+    assert prior.pixels == pytest.approx(50 / 36 * 360, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        {},
+        {BASE.FocalLengthIn35mmFilm: 0},
+        {BASE.FocalLengthIn35mmFilm: 60000},
+        {BASE.FocalLength: 4.3},
+        {BASE.FocalLength: 50.0, BASE.FocalPlaneXResolution: 100.0, BASE.FocalPlaneResolutionUnit: 99},
+    ],
+    ids=["none", "zero", "absurd", "no sensor", "unknown unit"],
+)
+def test_senseless_values_are_no_prior(tmp_path: Path, camera: dict[int, Any]) -> None:
+    assert probe(_photo(tmp_path, camera)).focal_prior is None
+
+
+def test_lens_tells_cameras_and_focal_lengths_apart(tmp_path: Path) -> None:
+    main = {BASE.Make: "Maker", BASE.Model: "M1"}
+    wide = probe(_photo(tmp_path, {BASE.FocalLength: 24.0, BASE.LensModel: "Zoom"}, main)).lens
+    long = probe(_photo(tmp_path, {BASE.FocalLength: 70.0, BASE.LensModel: "Zoom"}, main)).lens
+    assert wide == "Maker M1 Zoom 24 mm"
+    assert wide != long
+
+
+def test_damaged_exif_is_no_damaged_photo(tmp_path: Path) -> None:
+    path = tmp_path / "odd.jpg"
+    Image.new("RGB", (64, 48), (200, 10, 10)).save(path, exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff garbage")
+    photo = probe(path)
+    assert (photo.width, photo.height, photo.orientation, photo.focal_prior) == (64, 48, 1, None)

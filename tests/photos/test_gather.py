@@ -1,0 +1,49 @@
+"""The photos of one run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vggt_addon.errors import Cancelled, PhotoError
+from vggt_addon.photos.gather import gather
+
+
+def _noise(path: Path, seed: int) -> None:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (40, 60, 3), np.uint8)).save(path)
+
+
+def test_bad_and_repeated_photos_are_left_out_and_the_others_go_on(tmp_path: Path) -> None:
+    _noise(tmp_path / "1.png", 1)
+    _noise(tmp_path / "2.png", 2)
+    (tmp_path / "3.png").write_bytes((tmp_path / "1.png").read_bytes())
+    (tmp_path / "4.png").write_bytes(b"nothing")
+    told: list[float] = []
+    photos = gather([tmp_path], lambda stage, fraction: told.append(fraction))
+    assert [photo.name for photo in photos.photos] == ["1.png", "2.png"]
+    assert [photo.name for photo in photos.left_out] == ["3.png", "4.png"]
+    assert "same file as 1.png" in photos.left_out[0].reason
+    assert told == sorted(told) and told[-1] == 1.0
+
+
+def test_names_are_unique(tmp_path: Path) -> None:
+    for number, folder in enumerate(("a", "b", "c")):
+        _noise(tmp_path / folder / "photo.png", number)
+    _noise(tmp_path / "c" / "PHOTO.PNG", 9)
+    names = [photo.name for photo in gather([tmp_path / "a", tmp_path / "b", tmp_path / "c"]).photos]
+    assert len({name.casefold() for name in names}) == 4
+    assert names[:2] == ["photo.png", "b_photo.png"]
+
+
+def test_no_usable_photo_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(b"nothing")
+    with pytest.raises(PhotoError, match=r"None of the 1 files can be used.*1\.png"):
+        gather([tmp_path])
+
+
+def test_cancel(tmp_path: Path) -> None:
+    _noise(tmp_path / "1.png", 1)
+    with pytest.raises(Cancelled):
+        gather([tmp_path], cancel=lambda: True)

@@ -1,0 +1,145 @@
+"""Photo files of many kinds: upright, 8-bit sRGB, or one sentence."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from vggt_addon.errors import PhotoError
+from vggt_addon.photos import read
+from vggt_addon.photos.read import decode, probe
+
+# The stored picture that shows `upright` under each EXIF orientation (EXIF 2.3, tag 0x0112).
+STORED = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: lambda upright: np.rot90(upright, 1),
+    7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda upright: np.rot90(upright, -1),
+}
+
+
+def blocks() -> NDArray[np.uint8]:
+    """(48, 96, 3) with a colour of its own in each of 6 x 3 blocks."""
+    colors = np.random.default_rng(3).integers(30, 225, (3, 6, 3), np.uint8)
+    return colors.repeat(16, axis=0).repeat(16, axis=1)
+
+
+@pytest.mark.parametrize("orientation", sorted(STORED))
+@pytest.mark.parametrize("kind", ["png", "jpg", "tif", "webp"])
+def test_every_orientation_of_every_format(tmp_path: Path, orientation: int, kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"photo.{kind}"
+    options: dict[str, Any] = {"webp": {"lossless": True}, "jpg": {"quality": 100, "subsampling": 0}}.get(kind, {})
+    Image.fromarray(np.ascontiguousarray(STORED[orientation](blocks()))).save(path, exif=exif, **options)
+    photo = probe(path)
+    assert (photo.width, photo.height, photo.orientation) == (96, 48, orientation)
+    assert photo.shown_as_is is (orientation == 1)
+    difference = np.abs(decode(photo).astype(int) - blocks())
+    assert difference.max() <= (4 if kind == "jpg" else 0)
+
+
+def _save(path: Path, image: Image.Image, **options: Any) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def test_sixteen_bit_grey_keeps_its_brightness(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 64, dtype=np.uint16)[None].repeat(32, axis=0)
+    photo = probe(_save(tmp_path / "deep.png", Image.fromarray(ramp)))
+    assert not photo.shown_as_is
+    assert np.abs(decode(photo)[..., 0].astype(float) - ramp / 257).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["P", "CMYK", "LA", "RGBA", "1", "L"])
+def test_other_modes_become_rgb(tmp_path: Path, mode: str) -> None:
+    image = Image.fromarray(blocks()).convert(mode)
+    path = tmp_path / ("photo.tif" if mode == "CMYK" else "photo.png")
+    photo = probe(_save(path, image))
+    assert decode(photo).shape == (48, 96, 3)
+    assert photo.shown_as_is is (mode == "L")
+
+
+def test_another_colour_profile_is_converted(tmp_path: Path) -> None:
+    """L*a*b* is the one profile other than sRGB that Pillow can make by itself; a swapped RGB would do as well."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    photo = probe(_save(tmp_path / "wide.png", Image.fromarray(blocks()), icc_profile=profile))
+    assert not photo.shown_as_is
+    assert decode(photo).shape == (48, 96, 3)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert probe(_save(tmp_path / "plain.png", Image.fromarray(blocks()), icc_profile=srgb)).shown_as_is
+
+
+def test_smaller_is_quicker_but_covers_what_was_asked(tmp_path: Path) -> None:
+    large = Image.fromarray(blocks()).resize((1920, 960))
+    photo = probe(_save(tmp_path / "large.jpg", large, quality=90))
+    small = decode(photo, at_least=400)
+    assert 400 <= small.shape[1] < 1920
+    assert np.isclose(small.shape[1] / small.shape[0], 2.0, rtol=0.01)
+
+
+def test_identity_is_the_bytes_not_the_name(tmp_path: Path) -> None:
+    first = probe(_save(tmp_path / "a.png", Image.fromarray(blocks())))
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes())
+    assert probe(tmp_path / "b.png").sha256 == first.sha256
+
+
+def _bytes(image: Image.Image, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return buffer.getvalue()
+
+
+BROKEN = {
+    "empty.jpg": b"",
+    "text.jpg": b"this is no picture at all" * 10,
+    "head.png": _bytes(Image.fromarray(blocks()), "png")[:40],
+    "tiny.png": _bytes(Image.new("RGB", (8, 8)), "png"),
+    "gif.jpg": _bytes(Image.fromarray(blocks()), "gif"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BROKEN))
+def test_broken_files_are_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(BROKEN[name])
+    with pytest.raises(PhotoError, match=name):
+        probe(tmp_path / name)
+
+
+def test_truncated_picture_is_one_sentence_when_decoded(tmp_path: Path) -> None:
+    whole = _bytes(Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 400, 3), np.uint8)), "jpeg")
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(PhotoError, match="damaged"):
+        decode(probe(tmp_path / "cut.jpg"))
+
+
+def test_absurd_size_is_refused_before_memory_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "MAX_PIXELS", 1000)
+    with pytest.raises(PhotoError, match="claims 96 x 48"):
+        probe(_save(tmp_path / "bomb.png", Image.fromarray(blocks())))
+
+
+def test_missing_and_changed_files(tmp_path: Path) -> None:
+    with pytest.raises(PhotoError, match="does not exist"):
+        probe(tmp_path / "gone.jpg")
+    photo = probe(_save(tmp_path / "a.png", Image.fromarray(blocks())))
+    Image.fromarray(blocks()).rotate(90, expand=True).save(tmp_path / "a.png")
+    with pytest.raises(PhotoError, match="has changed"):
+        decode(photo)
+
+
+def test_stereo_jpeg_is_its_first_picture(tmp_path: Path) -> None:
+    """MPO: what some cameras and phones write under the name .jpg."""
+    second = Image.fromarray(255 - blocks())
+    path = _save(tmp_path / "phone.jpg", Image.fromarray(blocks()), format="MPO", save_all=True, append_images=[second])
+    photo = probe(path)
+    assert photo.shown_as_is
+    assert np.abs(decode(photo).astype(int) - blocks()).mean() < 20
