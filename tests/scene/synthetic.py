@@ -35,13 +35,13 @@ def capture(
     for index in range(count):
         view = _view(folder, index, count, world_from_scene, scale)
         views.append(view)
-        pixels = grid_pixels(view.photo_from_grid, *view.depth.shape)
-        clouds.append(unproject(view.intrinsics, view.camera_from_world, pixels, view.depth)[::3, ::3].reshape(-1, 3))
+        clouds.append(_points(view))
+    position, color, confidence = (np.concatenate(part) for part in zip(*clouds, strict=True))
     points = PointCloud(
-        position=np.concatenate(clouds),
-        color=np.concatenate([view.color[::3, ::3].reshape(-1, 3) for view in views]),
-        confidence=np.concatenate([view.confidence[::3, ::3].ravel() for view in views]),
-        view=np.repeat(np.arange(count, dtype=np.int32), [len(cloud) for cloud in clouds]),
+        position=position,
+        color=color,
+        confidence=confidence,
+        view=np.repeat(np.arange(count, dtype=np.int32), [len(cloud[0]) for cloud in clouds]),
         spacing=0.07 * float(np.cbrt(np.linalg.det(world_from_scene[:3, :3]))),
     )
     return Reconstruction(
@@ -111,6 +111,16 @@ def _view(folder: Path, index: int, count: int, world_from_scene: Float, scale: 
     )
 
 
+def _points(view: View) -> tuple[Float, NDArray[np.uint8], NDArray[np.float32]]:
+    """Position, colour and confidence of every third pixel of the view's grid."""
+    assert view.depth is not None and view.photo_from_grid is not None
+    assert view.color is not None and view.confidence is not None
+    pixels = grid_pixels(view.photo_from_grid, *view.depth.shape)
+    world = unproject(view.intrinsics, view.camera_from_world, pixels, view.depth.astype(np.float64))
+    every = (slice(None, None, 3), slice(None, None, 3))
+    return world[every].reshape(-1, 3), view.color[every].reshape(-1, 3), view.confidence[every].ravel()
+
+
 def _cast(intrinsics: Float, camera_from_scene: Float, pixels: Float) -> tuple[Float, Float]:
     """Depth (h, w) along the axis, and colour (h, w, 3) in [0, 1], of the first surface behind each pixel."""
     center = -camera_from_scene[:3, :3].T @ camera_from_scene[:3, 3]
@@ -141,4 +151,4 @@ def _texture(position: Float) -> Float:
     waves = np.array([[9.0, 2.0, 5.0], [-3.0, 8.0, 6.0], [5.0, -6.0, 9.0]])
     fine = np.sin(position @ waves.T) * 0.22
     coarse = np.sin(position @ (waves[::-1].T * 0.37) + 1.0) * 0.22
-    return np.clip(0.5 + fine + coarse, 0.0, 1.0)
+    return np.asarray(np.clip(0.5 + fine + coarse, 0.0, 1.0), np.float64)

@@ -32,7 +32,7 @@ def test_without_scene_from_world_the_origin_stands_at_blenders(capture: Any) ->
 def test_local_keeps_its_digits_a_million_units_away() -> None:
     origin = np.array([1e6, -2e6, 3e6])
     placement = dataclasses.replace(place(_empty()), world_origin=origin)
-    near = np.random.default_rng(0).normal(size=(300_000, 3))  # more than one slice
+    near = np.random.default_rng(0).normal(size=(300_000, 3))
     local = placement.local(origin + near)
     assert local.dtype == np.float32
     np.testing.assert_allclose(local, near, atol=1e-6)

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 
-from vggt_addon.geometry.projection import project
+from vggt_addon.geometry.projection import grid_pixels, project
 from vggt_addon.scene.build import BuildSettings, build
 from vggt_addon.scene.reliefs import cells, vertex_pixels
 from vggt_addon.scene.root import CUT_EDGES, THRESHOLD, set_slider
@@ -31,10 +31,18 @@ def faces_shown(relief: Any) -> int:
     return len(relief.evaluated_get(bpy.context.evaluated_depsgraph_get()).data.polygons)
 
 
-def test_vertices_stand_on_pixel_centres_and_the_ring_on_the_edge() -> None:
-    pixels = vertex_pixels(np.diag([2.0, 4.0, 1.0]), 3, 4)
+def test_vertices_stand_on_pixel_centres_and_the_ring_on_the_photos_edge(capture: Any) -> None:
+    offset = np.array([[2.0, 0, 0], [0, 4.0, 1.5], [0, 0, 1]])  # the grid leaves 1.5 pixels above, 0.5 below
+    view = dataclasses.replace(capture.views[0], photo_from_grid=offset, width=8, height=14)
+    pixels = vertex_pixels(view, (3, 4))
     np.testing.assert_array_equal(pixels[1, :, 0], [0, 3, 5, 8])
-    np.testing.assert_array_equal(pixels[:, 2, 1], [0, 6, 12])
+    np.testing.assert_array_equal(pixels[:, 2, 1], [0, 7.5, 14])
+
+
+def test_a_grid_over_a_part_of_the_photo_stays_on_its_part(capture: Any) -> None:
+    inner = np.array([[2.0, 0, 10.0], [0, 2.0, 20.0], [0, 0, 1]])
+    view = dataclasses.replace(capture.views[0], photo_from_grid=inner)
+    np.testing.assert_array_equal(vertex_pixels(view, (5, 6)), grid_pixels(inner, 5, 6))
 
 
 def test_every_vertex_projects_to_its_pixel_at_its_depth(capture: Any) -> None:
@@ -42,7 +50,7 @@ def test_every_vertex_projects_to_its_pixel_at_its_depth(capture: Any) -> None:
     for view, relief in zip(capture.views, built.reliefs, strict=True):
         world = positions(relief.data) + np.array(built.root["world_origin"])
         pixels, depth = project(view.intrinsics, view.camera_from_world, world)
-        expected = vertex_pixels(view.photo_from_grid, *view.depth.shape).reshape(-1, 2)
+        expected = vertex_pixels(view, view.depth.shape).reshape(-1, 2)
         np.testing.assert_allclose(pixels, expected, atol=1e-3)
         np.testing.assert_allclose(depth, view.relief_depth.ravel(), rtol=1e-6)
 
@@ -55,7 +63,7 @@ def test_uvs_are_the_photos_pixels(capture: Any) -> None:
         mesh.uv_layers["photo"].uv.foreach_get("vector", uv)
         vertex = np.empty(len(mesh.loops), np.int32)
         mesh.loops.foreach_get("vertex_index", vertex)
-        pixels = vertex_pixels(view.photo_from_grid, *view.depth.shape).reshape(-1, 2)[vertex]
+        pixels = vertex_pixels(view, view.depth.shape).reshape(-1, 2)[vertex]
         expected = np.stack([pixels[:, 0] / view.width, 1 - pixels[:, 1] / view.height], axis=1)
         np.testing.assert_allclose(uv.reshape(-1, 2), expected, atol=1e-7)
 

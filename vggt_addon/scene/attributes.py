@@ -41,6 +41,13 @@ def set_positions(mesh: bpy.types.Mesh, positions: NDArray[np.float32]) -> None:
     mesh.update()
 
 
+def get_positions(mesh: bpy.types.Mesh) -> NDArray[np.float32]:
+    """All vertices (n, 3) float32, in the object's frame."""
+    positions = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.attributes["position"].data.foreach_get("vector", positions)
+    return positions.reshape(-1, 3)
+
+
 def set_attribute(mesh: bpy.types.Mesh, name: str, values: NDArray[Any], domain: str) -> None:
     """Write one value per element of `domain` ("POINT" or "FACE"), replacing an attribute of that name.
 
@@ -83,5 +90,6 @@ def _srgb_floats(color: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(n, 3) uint8 to the flat float32 RGBA in [0, 1] that foreach_set wants; Blender rounds it back to the byte."""
     rgba = np.empty((len(color), 4), np.float32)
     rgba[:, 3] = 1
-    np.multiply(color, np.float32(1 / 255), out=rgba[:, :3])
+    for channel in range(3):  # three long loops are far quicker than a loop of three for every point
+        np.multiply(color[:, channel], np.float32(1 / 255), out=rgba[:, channel])
     return rgba.ravel()

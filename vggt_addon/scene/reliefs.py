@@ -1,7 +1,7 @@
 """Reliefs: each photo as a surface at the depth of its pixels.
 
-A relief has a vertex at the centre of each pixel of the depth grid; the outermost ring stands on the grid's very edge,
-so that the relief covers the whole photo. Its UVs are the photo's own pixels: u = x / width, v = 1 - y / height.
+A relief has a vertex at the centre of each pixel of the depth grid; the outermost ring stands on the photo's very edge,
+so that the relief covers all of it. Its UVs are the photo's own pixels: u = x / width, v = 1 - y / height.
 All views of one shape share the topology and UVs: the first mesh is made, the others are copies (Blender shares the
 arrays of copies) with positions of their own.
 This module imports nothing beyond the standard library, numpy, bpy and the room's neighbours reconstruction, geometry.
@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.projection import camera_center
+from ..geometry.projection import camera_center, grid_pixels
 from ..reconstruction import View
 from . import attributes
 from .materials import photo_material
@@ -43,7 +43,7 @@ class ReliefMeshes:
         size = np.array([*depth.shape, view.width, view.height])
         key = size.tobytes() + view.photo_from_grid.tobytes()
         if key not in self._pixels:
-            self._pixels[key] = vertex_pixels(view.photo_from_grid, *depth.shape).reshape(-1, 2)
+            self._pixels[key] = vertex_pixels(view, depth.shape).reshape(-1, 2)
         pixels = self._pixels[key]
         positions = self._positions(view, depth, pixels)
         whole = bool((depth > 0).all())
@@ -105,16 +105,23 @@ def build_relief(
     return relief
 
 
-def vertex_pixels(photo_from_grid: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """Where the vertices of a (height, width) grid lie in the photo: (height, width, 2), photo pixels.
+def vertex_pixels(view: View, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Where the vertices of a grid of `shape` (h, w) lie in the photo: (h, w, 2) float64, photo pixels.
 
-    Grid pixels' centres, but for the outermost ring, which stands on the outer edge of its pixels.
+    Grid pixels' centres, but for the outermost ring, which is pulled out to the photo's edge where that is no more
+    than a grid pixel away.
     """
-    columns, rows = np.arange(width) + 0.5, np.arange(height) + 0.5
-    columns[[0, -1]], rows[[0, -1]] = (0, width), (0, height)
-    x, y = np.meshgrid(columns, rows)
-    homogeneous = np.stack([x, y, np.ones_like(x)], axis=-1) @ photo_from_grid.T
-    return np.asarray(homogeneous[..., :2] / homogeneous[..., 2:], np.float64)
+    pixels = grid_pixels(view.photo_from_grid, *shape)
+    step_x, step_y = abs(view.photo_from_grid[0, 0]), abs(view.photo_from_grid[1, 1])
+    left, right, top, bottom = pixels[:, 0, 0], pixels[:, -1, 0], pixels[0, :, 1], pixels[-1, :, 1]
+    for ring, edge, step in (
+        (left, 0, step_x),
+        (right, view.width, step_x),
+        (top, 0, step_y),
+        (bottom, view.height, step_y),
+    ):
+        ring[np.abs(ring - edge) <= step] = edge
+    return pixels
 
 
 def cells(depth: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:

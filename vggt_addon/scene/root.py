@@ -34,6 +34,7 @@ def build_root(
     root["engine"] = reconstruction.engine
     for key, value in (reconstruction.weights or {}).items():
         root[f"weights_{key}"] = value
+    root["upright"] = reconstruction.scene_from_world is not None  # False: which way is up is not known
     root["world_origin"] = [float(value) for value in placement.world_origin]
     return root
 
