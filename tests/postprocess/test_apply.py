@@ -76,6 +76,13 @@ def test_other_settings_on_a_result_are_as_on_the_original(before: Reconstructio
     assert again.report["postprocess"]["settings"]["point_budget"] == 500
 
 
+def test_the_scene_stays_where_it_is_when_its_points_are_filtered_anew(
+    before: Reconstruction, after: Reconstruction
+) -> None:
+    again = postprocess(before, PostprocessSettings(point_budget=500, confidence_floor=0.6, edge_step=0.1))
+    assert same(again.scene_from_world, after.scene_from_world)
+
+
 def test_it_is_saved_and_loaded_bit_for_bit(before: Reconstruction, tmp_path: Path) -> None:
     views = []
     for view in before.views:

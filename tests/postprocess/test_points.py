@@ -9,7 +9,7 @@ from vggt_addon.errors import Cancelled
 from vggt_addon.geometry.projection import project
 from vggt_addon.postprocess.depth_edges import depth_edges, fringe
 from vggt_addon.postprocess.fill import fill_depth
-from vggt_addon.postprocess.points import gather_points
+from vggt_addon.postprocess.points import gather_points, sample_points
 
 
 def with_edges(view: Any) -> Any:
@@ -128,6 +128,16 @@ def test_many_points_in_one_place(parts: Any) -> None:
     gathered = gather_points([view, twin], int(1.5 * count))
     assert gathered is not None
     assert 0.9 * count <= len(gathered.cloud.position) <= count and (gathered.cloud.view == 0).all()
+
+
+def test_samples_are_spread_evenly_and_know_no_edges(parts: Any) -> None:
+    views = parts.courtyard(4, step=4).views
+    samples = sample_points(views, 3000)
+    assert 2700 <= len(samples) <= 3000
+    assert samples.tobytes() == sample_points([with_edges(view) for view in views], 3000).tobytes()
+    near, far = (np.abs(samples[:, 1] - y) < 0.5 for y in (-3, 2.5))
+    assert 0.5 < near.sum() / far.sum() < 2  # though a near strip fills many more pixels than a far one
+    assert sample_points([dataclasses.replace(views[0], depth=None, confidence=None, color=None)]).shape == (0, 3)
 
 
 def test_a_view_without_colour_is_grey(parts: Any) -> None:

@@ -15,7 +15,7 @@ from ..reconstruction import Json, PointCloud, Reconstruction, View
 from .depth_edges import STEP, depth_edges
 from .fill import fill_depth
 from .placement import EXTENT, place
-from .points import BUDGET, CONFIDENCE_FLOOR, GatheredPoints, gather_points
+from .points import BUDGET, CONFIDENCE_FLOOR, GatheredPoints, gather_points, sample_points
 from .upright import find_up
 
 
@@ -50,7 +50,7 @@ def postprocess(
     points = gather_points(views, settings.point_budget, settings.confidence_floor, span(progress, 0.5, 0.9), cancel)
     progress("Turning the scene upright", 0.9)
     cameras_from_world = np.array([view.camera_from_world for view in views])
-    positions = points.cloud.position if points else np.zeros((0, 3))
+    positions = sample_points(views, cancel=cancel)
     upright = find_up(cameras_from_world, positions, settings.seed, cancel)
     placement = place(upright, cameras_from_world, positions, reconstruction.reference, settings.extent)
     progress("Turning the scene upright", 1.0)

@@ -3,6 +3,7 @@
 This module imports nothing beyond the standard library and numpy.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ BUDGET = 1_000_000
 CONFIDENCE_FLOOR = 0.05
 LEAST_OF_BUDGET = 0.9  # thinning lands between this share of the budget and the budget
 ATTEMPTS = 20  # voxel sizes tried at most; two to four do, as a rule
+SAMPLE = 50_000  # points that tell where the ground is and how large the scene
+PIXELS_PER_SAMPLE = 8  # pixels looked at for each of them
 GREY = 128  # the colour of a view without a picture on its grid
 
 
@@ -71,7 +74,24 @@ def gather_points(
     return GatheredPoints(cloud, len(samples.view), voxel)
 
 
-def _samples(views: Sequence[View], floor: float, progress: Progress, cancel: Cancel) -> _Samples:
+def sample_points(views: Sequence[View], count: int = SAMPLE, cancel: Cancel = never) -> Float:
+    """About `count` positions (m, 3), world, spread evenly over what was measured; fewer where less was.
+
+    They depend on the measurements alone and on no setting, so that a scene stays where it is when an artist filters
+    its points anew. Deterministic.
+    """
+    pixels = sum(view.depth.size for view in views if view.depth is not None)
+    bare = [dataclasses.replace(view, relief_depth=None, depth_edge=None) for view in views]
+    every = max(pixels // (PIXELS_PER_SAMPLE * count), 1)
+    samples = _samples(bare, CONFIDENCE_FLOOR, no_progress, cancel, every)
+    kept = np.arange(len(samples.view))
+    if len(kept) > count:
+        kept = _most_confident(_voxels_for(samples.offset, count, cancel)[1], samples.confidence)
+    return np.asarray(_cloud(views, samples, kept, 0.0).position) if len(kept) else np.zeros((0, 3))
+
+
+def _samples(views: Sequence[View], floor: float, progress: Progress, cancel: Cancel, every: int = 1) -> _Samples:
+    """Every so many-th pixel that qualifies."""
     origin = _origin(views)
     parts = []
     for index, view in enumerate(views):
@@ -82,7 +102,7 @@ def _samples(views: Sequence[View], floor: float, progress: Progress, cancel: Ca
         usable = (view.depth > 0) & (view.confidence > floor)
         if view.depth_edge is not None:
             usable &= ~fringe(view.depth_edge)
-        pixel = np.flatnonzero(usable).astype(np.int32)
+        pixel = np.flatnonzero(usable)[::every].astype(np.int32)
         depth = view.depth.ravel()[pixel].astype(np.float64)
         offset = (_positions(view, pixel) - origin).astype(np.float32)
         footprint = (depth * _grid_step(view)).astype(np.float32)
