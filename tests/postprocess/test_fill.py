@@ -1,4 +1,5 @@
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -122,7 +123,7 @@ def test_depths_of_every_size_at_once_stay_finite() -> None:
 
 
 def test_filling_is_quick() -> None:
-    """No more than some 60 plain passes over the picture: the bound is measured in the same run."""
+    """0.15 seconds of a processor, or of a slow one as long as 30 sorts of as many numbers take."""
     rng = np.random.default_rng(0)
     depth = np.where(rng.uniform(size=(384, 512)) < 0.4, 0, rng.uniform(1, 5, (384, 512))).astype(np.float32)
     color = rng.integers(0, 256, (384, 512, 3)).astype(np.uint8)
@@ -131,7 +132,7 @@ def test_filling_is_quick() -> None:
     assert fill_seconds < max(0.15, 30 * sort_seconds)
 
 
-def _seconds(work: object) -> float:
-    start = time.perf_counter()
-    work()  # type: ignore[operator]
-    return time.perf_counter() - start
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start

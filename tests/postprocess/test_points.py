@@ -155,11 +155,11 @@ def test_progress_never_falls_and_cancel_is_heard(parts: Any) -> None:
 
 def test_thinning_costs_a_few_sorts(parts: Any) -> None:
     views = parts.courtyard(3, 1600, 1200, 4).views
-    start = time.perf_counter()
+    start = time.process_time()
     gathered = gather_points(views, 40_000)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert gathered is not None
     numbers = np.random.default_rng(0).integers(0, 2**62, gathered.before)
-    start = time.perf_counter()
+    start = time.process_time()
     np.argsort(numbers, kind="stable")
-    assert seconds < 60 * (time.perf_counter() - start)
+    assert seconds < 60 * (time.process_time() - start)
