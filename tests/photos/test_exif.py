@@ -1,5 +1,6 @@
 """The focal prior: from the 35 mm equivalent, from the sensor's resolution, or none."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ BASE = ExifTags.Base
 
 
 def _photo(
-    tmp_path: Path, camera: dict[int, Any], main: dict[int, Any] | None = None, size: tuple[int, int] = (360, 240)
+    tmp_path: Path, camera: Mapping[Any, Any], main: Mapping[Any, Any] | None = None, size: tuple[int, int] = (360, 240)
 ) -> Path:
     exif = Image.Exif()
     for tag, value in (main or {}).items():
@@ -59,7 +60,7 @@ def test_sensor_resolution(tmp_path: Path) -> None:
     ],
     ids=["none", "zero", "absurd", "no sensor", "unknown unit"],
 )
-def test_senseless_values_are_no_prior(tmp_path: Path, camera: dict[int, Any]) -> None:
+def test_senseless_values_are_no_prior(tmp_path: Path, camera: Mapping[Any, Any]) -> None:
     assert probe(_photo(tmp_path, camera)).focal_prior is None
 
 

@@ -1,6 +1,7 @@
 """Photo files of many kinds: upright, 8-bit sRGB, or one sentence."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from vggt_addon.photos import read
 from vggt_addon.photos.read import decode, probe
 
 # The stored picture that shows `upright` under each EXIF orientation (EXIF 2.3, tag 0x0112).
-STORED = {
+STORED: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],
     3: lambda upright: upright[::-1, ::-1],
@@ -24,6 +25,7 @@ STORED = {
     7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
     8: lambda upright: np.rot90(upright, -1),
 }
+LOSSLESS: dict[str, dict[str, Any]] = {"webp": {"lossless": True}, "jpg": {"quality": 100, "subsampling": 0}}
 
 
 def blocks() -> NDArray[np.uint8]:
@@ -38,7 +40,7 @@ def test_every_orientation_of_every_format(tmp_path: Path, orientation: int, kin
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = tmp_path / f"photo.{kind}"
-    options: dict[str, Any] = {"webp": {"lossless": True}, "jpg": {"quality": 100, "subsampling": 0}}.get(kind, {})
+    options = LOSSLESS.get(kind, {})
     Image.fromarray(np.ascontiguousarray(STORED[orientation](blocks()))).save(path, exif=exif, **options)
     photo = probe(path)
     assert (photo.width, photo.height, photo.orientation) == (96, 48, orientation)

@@ -20,7 +20,7 @@ def wall_picture(seed: int = 0, width: int = 2400, height: int = 1600) -> NDArra
         center = (int(random.integers(width)), int(random.integers(height)))
         color = tuple(float(value) for value in random.random(3))
         cv2.circle(picture, center, int(random.integers(4, 40)), color, -1)
-    return np.uint8(np.clip(picture, 0, 1) * 255)
+    return (np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="session")

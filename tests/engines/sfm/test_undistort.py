@@ -12,20 +12,21 @@ from vggt_addon.engines.sfm.undistort import corner_displacement, distorted, und
 INTRINSICS = np.array([[300.0, 0, 160], [0, 300.0, 120], [0, 0, 1]])
 
 
-def _spots(centers: NDArray[Any]) -> np.ndarray:
+def _spots(centers: NDArray[Any]) -> NDArray[Any]:
     """A picture of Gaussian spots at pixel positions (centres at +0.5)."""
     columns, rows = np.meshgrid(np.arange(320) + 0.5, np.arange(240) + 0.5)
     picture = np.zeros((240, 320))
     for x, y in centers:
         picture += np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 2.5**2))
-    return np.repeat(np.uint8(np.clip(picture * 250, 0, 255))[..., None], 3, axis=2)
+    return np.repeat(np.clip(picture * 250, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def _spot_near(picture: NDArray[Any], x: float, y: float) -> np.ndarray:
+def _spot_near(picture: NDArray[Any], x: float, y: float) -> NDArray[Any]:
     left, top = int(x) - 9, int(y) - 9
     window = picture[top : top + 19, left : left + 19, 0].astype(float)
     columns, rows = np.meshgrid(np.arange(19) + left + 0.5, np.arange(19) + top + 0.5)
-    return np.array([(window * columns).sum(), (window * rows).sum()]) / window.sum()
+    center: NDArray[Any] = np.array([(window * columns).sum(), (window * rows).sum()]) / window.sum()
+    return center
 
 
 def test_spots_return_to_where_a_perfect_lens_puts_them() -> None:
