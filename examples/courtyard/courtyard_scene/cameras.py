@@ -21,8 +21,8 @@ class Camera:
     """One photo's true camera."""
 
     name: str  # file name
-    position: tuple[float, float, float]  # metres, world
-    target: tuple[float, float, float]  # metres, world: what it looks at
+    position: tuple[float, ...]  # (3,) metres, world
+    target: tuple[float, ...]  # (3,) metres, world: what it looks at
     portrait: bool = False
     roll: float = 0.0  # degrees: how far the photographer held it askew, clockwise positive
 

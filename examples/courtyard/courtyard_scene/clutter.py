@@ -80,7 +80,7 @@ def plank(
 
 def crate(spacing: float, color: Float, seed: int) -> Shape:
     """A slatted fruit crate of 0.55 x 0.38 x 0.30 m on the ground about the origin."""
-    parts = []
+    parts: list[Shape] = []
     for level in range(3):
         z = 0.05 + 0.10 * level
         for side in (-1, 1):
@@ -313,7 +313,7 @@ def pot(radius: float, height: float, spacing: float, color: str, seed: int) -> 
 def pebbles(spacing: float) -> Shape:
     """Stones scattered over the court, thicker along the walls."""
     rng = np.random.default_rng(81)
-    parts = []
+    parts: list[Shape] = []
     while len(parts) < 170:
         x, y = rng.uniform(-2.4, 3.4), rng.uniform(-3.4, 2.4)
         near = max(np.exp(-(x + WALL) / 0.5), np.exp(-(WALL - y) / 0.5), 0.22)

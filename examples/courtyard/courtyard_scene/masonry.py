@@ -18,7 +18,7 @@ def spread(plane: Array, third: float = 0.0) -> Float:
 def warped(plane: Array, amount: float, scale: float, seed: int) -> Float:
     """Points of a plane shifted by noise, so that joints between stones are not straight."""
     shift = np.stack([fractal(spread(plane, 7.0 * axis), scale, seed + axis, 3) for axis in (0, 1)], axis=1)
-    return plane + amount * shift
+    return np.asarray(plane + amount * shift)
 
 
 def stone_faces(

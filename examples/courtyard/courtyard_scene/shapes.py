@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .noise import Array, Float, fractal
 
+Vector = Sequence[float] | Array  # (3,) numbers
 Color = Sequence[float] | Array
 
 
@@ -100,7 +101,7 @@ def lathe(
     spacing: float,
     *,
     smooth: bool = False,
-    texture_shift: Sequence[float] = (0, 0, 0),
+    texture_shift: Vector = (0, 0, 0),
 ) -> Shape:
     """A profile of (radius, height) from bottom to top and, where the thing is hollow, down inside, turned about z.
 
@@ -157,9 +158,7 @@ def box(
     return Shape(vertices, quads, np.broadcast_to(np.asarray(color, float), flat.shape).copy(), texture)
 
 
-def ball(
-    radii: Sequence[float], spacing: float, color: Color, seed: int, *, rough: float = 0.05, scale: float = 3.0
-) -> Shape:
+def ball(radii: Vector, spacing: float, color: Color, seed: int, *, rough: float = 0.05, scale: float = 3.0) -> Shape:
     """An ellipsoid about the origin; `rough` is a share of its radius, `scale` bumps per radius."""
     count = int(np.clip(round(max(radii) * 1.6 / spacing), 4, 100))
     unit, quads = cube_grid([count] * 3)
