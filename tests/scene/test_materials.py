@@ -45,3 +45,10 @@ def test_no_photo_is_sampled_as_a_lamp(photo: Path) -> None:
     assert {material.cycles.emission_sampling for material in made} == {"NONE"}
     (rgb,) = [node for node in made[2].node_tree.nodes if node.bl_idname == "ShaderNodeRGB"]
     assert tuple(rgb.outputs[0].default_value) == pytest.approx((1.0, 0.5, 0.0, 1.0))
+
+
+def test_a_plain_world_is_its_colour_and_nothing_else() -> None:
+    world = materials.plain_world("night", (0.01, 0.02, 0.03))
+    assert [node.bl_idname for node in world.node_tree.nodes] == ["ShaderNodeBackground", "ShaderNodeOutputWorld"]
+    assert tuple(world.node_tree.nodes[0].inputs["Color"].default_value) == pytest.approx((0.01, 0.02, 0.03, 1.0))
+    assert len(world.node_tree.links) == 1

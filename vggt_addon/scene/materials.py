@@ -1,4 +1,4 @@
-"""Materials that show photos as they are: emission, so that no light of the scene changes them.
+"""Materials that show photos as they are: emission, so that no light of the scene changes them. And a plain world.
 
 This module imports nothing beyond bpy.
 """
@@ -42,15 +42,31 @@ def color_material(name: str, color: tuple[float, float, float]) -> bpy.types.Ma
     return material
 
 
+def plain_world(name: str, color: tuple[float, float, float]) -> bpy.types.World:
+    """A world of one linear colour."""
+    world = bpy.data.worlds.new(name)
+    world.color = color  # what solid mode shows
+    nodes, links = _node_tree(world)
+    background, output = nodes.new("ShaderNodeBackground"), nodes.new("ShaderNodeOutputWorld")
+    background.inputs["Color"].default_value = (*color, 1.0)
+    links.new(background.outputs["Background"], output.inputs["Surface"])
+    return world
+
+
 def _empty(name: str) -> tuple[bpy.types.Material, bpy.types.Nodes, bpy.types.NodeLinks]:
     material = bpy.data.materials.new(name)
-    if material.node_tree is None:  # from 5.0 on it is there, and setting use_nodes is deprecated
-        material.use_nodes = True
-    material.node_tree.nodes.clear()
+    nodes, links = _node_tree(material)
     cycles = getattr(material, "cycles", None)  # absent where the Cycles add-on is off
     if cycles is not None:
         cycles.emission_sampling = "NONE"  # a photo is no lamp; a light tree over millions of faces takes minutes
-    return material, material.node_tree.nodes, material.node_tree.links
+    return material, nodes, links
+
+
+def _node_tree(owner: bpy.types.Material | bpy.types.World) -> tuple[bpy.types.Nodes, bpy.types.NodeLinks]:
+    if owner.node_tree is None:  # from 5.0 on it is there, and setting use_nodes is deprecated
+        owner.use_nodes = True
+    owner.node_tree.nodes.clear()
+    return owner.node_tree.nodes, owner.node_tree.links
 
 
 def _emit(nodes: bpy.types.Nodes, links: bpy.types.NodeLinks, color: bpy.types.NodeSocket) -> None:

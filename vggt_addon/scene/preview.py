@@ -19,7 +19,7 @@ from .cameras import look_through
 from .datablocks import temporary
 from .framing import frame, nearest_spacing
 from .frusta import build_frustum, frustum_corners
-from .materials import color_material
+from .materials import color_material, plain_world
 
 BACKGROUND = (0.012, 0.013, 0.016)  # linear: dark and neutral, so that points read well
 WIRE = (1.0, 0.30, 0.03)
@@ -79,8 +79,7 @@ def _stage(built: BuiltCapture, samples: int) -> Iterator[bpy.types.Scene]:
     with temporary():
         scene = bpy.data.scenes.new("preview")
         scene.collection.children.link(built.collection)
-        scene.world = bpy.data.worlds.new("preview")
-        scene.world.color = BACKGROUND
+        scene.world = plain_world("preview", BACKGROUND)
         render, cycles = scene.render, scene.cycles
         render.engine = "CYCLES"
         cycles.device, cycles.samples, cycles.seed = "CPU", samples, 0

@@ -12,13 +12,16 @@ import bpy
 
 from ..errors import UserError
 from . import images
+from .materials import plain_world
+
+FAINT_LIGHT = (0.05, 0.05, 0.05)  # Blender's own default: what the artist adds is not black
 
 
 def new_file() -> bpy.types.Scene:
     """Empty Blender: factory settings, one scene without objects. For a process of our own, never for the artist's."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
-    scene.world = bpy.data.worlds.new("World")  # a faint grey light, so that what the artist adds is not black
+    scene.world = plain_world("World", FAINT_LIGHT)
     return scene
 
 
