@@ -95,7 +95,8 @@ def depth_lines(
             continue
         file, _, key = reference.partition("#")
         with np.load(folder / file, allow_pickle=False) as arrays:
-            true = arrays[key].astype(np.float64)
+            true = arrays[key]
+        true = true / 1000 if true.dtype.kind == "u" else true.astype(np.float64)  # whole numbers are millimetres
         rows, columns = np.mgrid[: view.depth.shape[0], : view.depth.shape[1]] + 0.5
         pixels = np.stack([columns, rows, np.ones_like(rows)], axis=-1) @ view.photo_from_grid.T
         x = (pixels[..., 0] * true.shape[1] / view.width).astype(int).clip(0, true.shape[1] - 1)

@@ -124,7 +124,7 @@ def _build_into(
         render_preview(built, options.preview)
     if options.overlay:
         progress("Rendering the overlay", 0.8)
-        render_overlay(built, options.overlay)
+        render_overlay(built, reconstruction.views[reconstruction.reference].name, options.overlay)
     progress("Done", 1.0)
 
 
