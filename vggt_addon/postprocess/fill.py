@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
 
-COLOR_SCALE = 0.04  # of full scale, mean over the channels: a difference that halves or thirds the trust
+COLOR_SCALE = 0.03  # a difference of guides, of full scale, that leaves a third of the trust
+BRIGHTNESS, HUE = 0.5, 2.0  # what differences in brightness and in hue count: grain and shadow are brightness
 LEAST_WEIGHT = 1e-3  # no colour edge closes entirely, or an enclosed hole would have nothing to start from
 RELAXATIONS = 24  # at each level; the reach in pixels of that level
 FIRM = 0.1  # measured share of a coarse pixel, times confidence, at which it is held half
@@ -59,13 +60,16 @@ class _Level:
 
     inverse_depth: Float  # (h, w) in units of 1 / median depth; meaningless where weight is 0
     weight: Float  # (h, w) measured share times confidence; 0: a hole
-    guide: Float  # (channels, h, w) colour in [0, 1] divided by the number of channels
+    guide: Float  # (channels, h, w) what tells surfaces apart; see `_guide`
 
 
 def _guide(color: NDArray[np.uint8] | None, shape: tuple[int, ...]) -> Float:
+    """Brightness, and red and blue against it, weighted so that objects differ and grain does not."""
     if color is None:
         return np.zeros((1, *shape), np.float32)
-    return np.ascontiguousarray(color.transpose(2, 0, 1), np.float32) / np.float32(255 * 3)
+    red, green, blue = color.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+    brightness = 0.3 * red + 0.59 * green + 0.11 * blue
+    return np.stack([BRIGHTNESS * brightness, HUE * (red - brightness), HUE * (blue - brightness)])
 
 
 def _filled(level: _Level, hold: Float) -> Float:
@@ -122,7 +126,7 @@ def _start(guide: Float, coarse_guide: Float, coarse: Float, holes: NDArray[np.b
 
 
 def _likeness(difference: Float) -> Float:
-    """Weight of a neighbour whose colour differs by `difference` (mean over the channels, of full scale)."""
+    """Weight of a neighbour whose guide differs by `difference`, summed over the channels."""
     return np.asarray(np.exp(difference * np.float32(-1 / COLOR_SCALE)) + np.float32(LEAST_WEIGHT))
 
 
