@@ -25,6 +25,29 @@ def courtyard(spacing: float) -> dict[str, tuple[Shape, Grain]]:
         clutter.pumpkin(0.13, fine, "7f8a4f", 5).moved(turned("z", 75), (-0.55, -0.72, 0.0)),
         clutter.pumpkin(0.17, fine, "c4803a", 6).moved(turned("z", 75), (-1.22, 2.1, 0.64)),
     ]
+    return {
+        "ground": (masonry.ground(spacing), materials.STONE),
+        "stone_wall": (masonry.stone_wall(spacing), materials.STONE),
+        "brick_wall": (masonry.brick_wall(spacing), materials.PLASTER),
+        "coping": (masonry.coping(spacing), materials.CLAY),
+        "urn": (clutter.urn(fine), materials.CLAY),
+        "pots": (_pots(fine), materials.CLAY),
+        "stones": (
+            joined([clutter.plinth(fine), feet, frame, clutter.millstone(fine), clutter.pebbles(fine)]),
+            materials.STONE,
+        ),
+        "planks": (joined([*crates, seat, boards]), materials.WOOD),
+        "barrel": (clutter.barrel(fine).moved(turned("z", 50), (1.62, 1.80, 0)), materials.WOOD),
+        "logs": (clutter.logs(fine).moved(shift=(-0.62, 2.22, 0)), materials.WOOD),
+        "iron": (straps, materials.IRON),
+        "fruit": (joined(fruits), materials.FRUIT),
+        "sack": (clutter.sack(fine).moved(turned("z", 35), (-1.5, 0.75, 0)), materials.CLOTH),
+        "leaves": (joined([plants.pot_plants(), plants.ivy(2600), plants.litter(420)]), materials.LEAF),
+    }
+
+
+def _pots(fine: float) -> Shape:
+    """The flower pots, one of them toppled, and the jar on the bench."""
     pots = [
         clutter.pot(0.17, 0.30, fine, "a86a48", 131).moved(shift=(0.98, -0.62, 0)),
         clutter.pot(0.28, 0.48, fine, "b87850", 132).moved(shift=(-1.75, 1.85, 0)),
@@ -39,22 +62,4 @@ def courtyard(spacing: float) -> dict[str, tuple[Shape, Grain]]:
             137,
         ).moved(shift=(-2.22, -0.75, 0.46)),
     ]
-    return {
-        "ground": (masonry.ground(spacing), materials.STONE),
-        "stone_wall": (masonry.stone_wall(spacing), materials.STONE),
-        "brick_wall": (masonry.brick_wall(spacing), materials.PLASTER),
-        "coping": (masonry.coping(spacing), materials.CLAY),
-        "urn": (clutter.urn(fine), materials.CLAY),
-        "pots": (joined(pots), materials.CLAY),
-        "stones": (
-            joined([clutter.plinth(fine), feet, frame, clutter.millstone(fine), clutter.pebbles(fine)]),
-            materials.STONE,
-        ),
-        "planks": (joined([*crates, seat, boards]), materials.WOOD),
-        "barrel": (clutter.barrel(fine).moved(turned("z", 50), (1.62, 1.80, 0)), materials.WOOD),
-        "logs": (clutter.logs(fine).moved(shift=(-0.62, 2.22, 0)), materials.WOOD),
-        "iron": (straps, materials.IRON),
-        "fruit": (joined(fruits), materials.FRUIT),
-        "sack": (clutter.sack(fine).moved(turned("z", 35), (-1.5, 0.75, 0)), materials.CLOTH),
-        "leaves": (joined([plants.pot_plants(), plants.ivy(2600), plants.litter(420)]), materials.LEAF),
-    }
+    return joined(pots)
