@@ -10,6 +10,7 @@ from vggt_addon.geometry.projection import project
 from vggt_addon.postprocess.depth_edges import depth_edges, fringe
 from vggt_addon.postprocess.fill import fill_depth
 from vggt_addon.postprocess.points import gather_points, sample_points
+from vggt_addon.postprocess.support import ENOUGH, neighbour_support
 
 
 def with_edges(view: Any) -> Any:
@@ -32,7 +33,7 @@ def test_every_point_is_a_pixel_of_its_view(parts: Any) -> None:
         np.testing.assert_allclose(depth, view.depth[rows, columns], rtol=1e-6)
         np.testing.assert_array_equal(cloud.color[own], view.color[rows, columns])
         np.testing.assert_array_equal(cloud.confidence[own], view.confidence[rows, columns])
-        usable = (view.depth > 0) & ~fringe(view.depth_edge)
+        usable = (neighbour_support(view.depth) >= ENOUGH) & ~fringe(view.depth_edge)
         assert usable[rows, columns].all() and own.sum() == usable.sum()
 
 
@@ -42,6 +43,16 @@ def test_no_point_has_less_than_the_least_confidence(parts: Any) -> None:
     assert gathered is not None and gathered.cloud.confidence.min() > 0.7
     assert len(gathered.cloud.position) == (view.confidence > np.float32(0.7)).sum()
     assert gather_points([view], confidence_floor=1.0) is None
+
+
+def test_lone_specks_are_no_points(parts: Any) -> None:
+    view = parts.courtyard(1).views[0]
+    depth, confidence = view.depth.copy(), view.confidence.copy()
+    depth[:20], confidence[:20] = 0, 0
+    depth[5, [10, 11]], confidence[5, [10, 11]] = 3, 0.9
+    gathered = gather_points([dataclasses.replace(view, depth=depth, confidence=confidence)])
+    assert gathered is not None
+    assert not (gathered.cloud.confidence == np.float32(0.9)).any() and len(gathered.cloud.position) > 2000
 
 
 def test_nothing_measured_makes_no_points(parts: Any) -> None:

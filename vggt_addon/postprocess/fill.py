@@ -14,14 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .support import ENOUGH, neighbour_support
+
 Float = NDArray[np.float32]
 
 COLOR_SCALE = 0.03  # a difference of guides, of full scale, that leaves a third of the trust
 BRIGHTNESS, HUE = 0.5, 2.0  # what differences in brightness and in hue count: grain and shadow are brightness
 LEAST_WEIGHT = 1e-3  # no colour edge closes entirely, or an enclosed hole would have nothing to start from
 RELAXATIONS = 24  # at each level; the reach in pixels of that level
-FIRM = 0.1  # measured share of a coarse pixel, times confidence, at which it is held half
-LEAST_CONFIDENCE = 0.02  # a measured pixel counts for this much at least
+FIRM = 0.1  # measured share of a coarse pixel, times its trust, at which it is held half
+LEAST_TRUST = 1e-3  # a measured pixel counts for this much at least
 
 
 def fill_depth(
@@ -45,7 +47,7 @@ def fill_depth(
         inverse_depth=np.where(measured, typical / np.where(measured, depth, 1).astype(np.float64), 0)
         .clip(0, 1e6)
         .astype(np.float32),
-        weight=np.where(measured, np.maximum(confidence, LEAST_CONFIDENCE), 0).astype(np.float32),
+        weight=_trust(depth, confidence),
         guide=_guide(color, depth.shape),
     )
     inverse_depth = _filled(level, measured.astype(np.float32)).astype(np.float64)
@@ -59,8 +61,14 @@ class _Level:
     """One level of the pyramid."""
 
     inverse_depth: Float  # (h, w) in units of 1 / median depth; meaningless where weight is 0
-    weight: Float  # (h, w) measured share times confidence; 0: a hole
+    weight: Float  # (h, w) measured share times trust; 0: a hole
     guide: Float  # (channels, h, w) what tells surfaces apart; see `_guide`
+
+
+def _trust(depth: Float, confidence: Float) -> Float:
+    """How much a measured pixel tells about the holes around it: its confidence, little for a lone speck; 0: a hole."""
+    company = np.minimum(neighbour_support(depth) / np.float32(ENOUGH), 1)
+    return np.where(depth > 0, np.maximum(confidence * company**2, LEAST_TRUST), 0).astype(np.float32)
 
 
 def _guide(color: NDArray[np.uint8] | None, shape: tuple[int, ...]) -> Float:

@@ -14,6 +14,7 @@ from ..geometry.projection import grid_pixels, unproject
 from ..progress import Cancel, Progress, check, never, no_progress
 from ..reconstruction import PointCloud, View
 from .depth_edges import fringe
+from .support import ENOUGH, neighbour_support
 
 Float = NDArray[np.float64]
 
@@ -54,7 +55,8 @@ def gather_points(
     progress: Progress = no_progress,
     cancel: Cancel = never,
 ) -> GatheredPoints | None:
-    """Points of all views where depth is measured, `confidence` > the floor and the pixel is no silhouette's fringe.
+    """Points of all views where depth is measured, `confidence` > the floor, and the pixel neither on the fringe of a
+    silhouette nor a lone speck.
 
     More than `budget` (>= 1) are thinned to one point in each voxel, the most confident, the voxel's size chosen so
     that 90 to 100 % of the budget remain. None where no pixel qualifies. Deterministic.
@@ -100,6 +102,7 @@ def _samples(views: Sequence[View], floor: float, progress: Progress, cancel: Ca
         if view.depth is None or view.confidence is None or view.photo_from_grid is None:
             continue
         usable = (view.depth > 0) & (view.confidence > floor)
+        usable &= neighbour_support(view.depth) >= ENOUGH
         if view.depth_edge is not None:
             usable &= ~fringe(view.depth_edge)
         pixel = np.flatnonzero(usable)[::every].astype(np.int32)
