@@ -43,7 +43,7 @@ def render_preview(built: BuiltCapture, path: Path | str, *, width: int = 1400, 
         wires = [color_material("wire", color) for color in (WIRE, REFERENCE_WIRE)]
         for camera in built.cameras:
             build_frustum(camera, long_side, wires[camera == _active(built)], scene.collection)
-        frusta = np.concatenate([frustum_corners(camera, long_side) for camera in built.cameras])
+        frusta = np.array([frustum_corners(camera, long_side) for camera in built.cameras])
         eye = bpy.data.objects.new("preview", bpy.data.cameras.new("preview"))
         scene.collection.objects.link(eye)
         scene.camera = eye
@@ -122,11 +122,13 @@ def _seen(built: BuiltCapture) -> NDArray[np.float64]:
 
 
 def _frustum_size(built: BuiltCapture, seen: NDArray[np.float64]) -> float:
-    """Long side of the pictures: they hardly overlap, and are small beside the scene."""
+    """Long side of the pictures: they hardly overlap, and no pyramid is large beside the scene, long lens or not."""
     centers = _poses(built)[:, :3, 3]
     middle = np.median(seen, axis=0) if len(seen) else centers.mean(axis=0)
     distance = float(np.median(np.linalg.norm(centers - middle, axis=1))) or 1.0
-    return min(0.8 * nearest_spacing(centers), 0.22 * distance) or 0.22 * distance
+    longest = max(camera.data.lens / 36.0 for camera in built.cameras)  # a pyramid's height over its base
+    largest = 0.2 * distance / max(1.0, longest)
+    return min(0.8 * nearest_spacing(centers), largest) or largest
 
 
 def _write(pixels: NDArray[np.uint8], path: Path | str) -> Path:
