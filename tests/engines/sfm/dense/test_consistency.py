@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vggt_addon.engines.sfm.dense.consistency import Agreement, compare, keep
+from vggt_addon.engines.sfm.dense.consistency import Agreement, compare, keep, sample_surface
 from vggt_addon.engines.sfm.dense.pictures import picture
 from vggt_addon.engines.sfm.dense.plane_sweep import Guess
 from vggt_addon.engines.sfm.dense.settings import DenseSettings
@@ -55,20 +55,39 @@ def test_depths_that_agree_are_joined(wall: Any) -> None:
     np.testing.assert_allclose(1 / found.inverse_depth[INNER], wall.depths[0][INNER] * 1.002, rtol=5e-4)
 
 
+def kept(score: float, agreeing: int, conflicting: int = 0) -> tuple[float, float]:
+    """Depth and confidence of one pixel 4 units away."""
+    one = np.ones((1, 1), np.int32)
+    inverse_depth = np.full((1, 1), 0.25, np.float32)
+    guess = Guess(inverse_depth, 0.01, np.full((1, 1), score, np.float32))
+    found = keep(guess, Agreement(one * agreeing, one * conflicting, inverse_depth), SETTINGS)
+    return float(found.depth[0, 0]), float(found.confidence[0, 0])
+
+
 def test_confidence_falls_with_appearance_and_agreement() -> None:
-    score = np.array([[0.9, 0.95, 0.6, 0.31, 0.3, 0.95, 0.95]], np.float32)
-    agreeing = np.array([[4, 4, 4, 4, 4, 2, 1]], np.int32)
-    inverse_depth = np.full(score.shape, 0.25, np.float32)
-    found = keep(Guess(inverse_depth, 0.01, score), Agreement(agreeing, inverse_depth), 11, SETTINGS)
-    np.testing.assert_allclose(found.depth, [[4, 4, 4, 4, 0, 4, 0]])
-    np.testing.assert_array_equal(found.confidence == 0, found.depth == 0)
-    confidence = found.confidence[0]
-    assert confidence[0] == confidence[1] == 1 > confidence[2] > confidence[3] > 0
-    assert confidence[5] == pytest.approx(2 / 3)
+    assert kept(0.95, 4) == (4, 1)
+    assert 1 > kept(0.6, 4)[1] > kept(0.35, 4)[1] > 0
+    assert 1 > kept(0.95, 2)[1] > kept(0.95, 1)[1] > 0
 
 
-@pytest.mark.parametrize(("photos", "kept"), [(2, True), (4, True), (5, False)])
-def test_few_photos_need_one_other(photos: int, kept: bool) -> None:
-    one = np.ones((1, 1), np.float32)
-    found = keep(Guess(one, 0.01, one), Agreement(one.astype(np.int32), one), photos, SETTINGS)
-    assert (found.depth[0, 0] > 0) == kept
+@pytest.mark.parametrize(
+    ("score", "agreeing", "conflicting"),
+    [(0.3, 4, 0), (0.95, 0, 0), (0.95, 2, 2), (0.95, 1, 1), (0.5, 1, 0)],
+    ids=["looks different", "nobody agrees", "as many contradict", "one against one", "one, and looks weak"],
+)
+def test_what_is_not_kept_has_neither_depth_nor_confidence(score: float, agreeing: int, conflicting: int) -> None:
+    assert kept(score, agreeing, conflicting) == (0, 0)
+
+
+def test_seeing_through_a_place_contradicts_it_and_hiding_it_does_not(wall: Any) -> None:
+    floating = agreement(wall, (0.8, 1, 1))
+    hidden = agreement(wall, (1.2, 1, 1))
+    assert (floating.agreeing[INNER] == 0).all() and (floating.conflicting[INNER] == 2).all()
+    assert (hidden.agreeing[INNER] == 0).all() and (hidden.conflicting[INNER] == 0).all()
+
+
+def test_depth_is_not_averaged_across_a_jump() -> None:
+    inverse_depth = np.repeat(np.array([[0.5, 0.505, 0.2, 0.2]], np.float32), 3, axis=0)
+    x = np.array([[0.5, 1.4, 1.6]], np.float32)
+    y = np.ones_like(x)
+    np.testing.assert_allclose(sample_surface(inverse_depth, x, y), [[0.5025, 0.505, 0.2]], atol=1e-4)

@@ -10,9 +10,9 @@ from vggt_addon.engines.sfm.dense.semi_global import (
     COST_SCALE,
     EDGE_SOFTENING,
     aggregate,
+    best,
     integer_cost,
     minimum,
-    score_of,
 )
 from vggt_addon.errors import Cancelled
 
@@ -74,9 +74,12 @@ def test_largest_sums_stay_within_16_bits() -> None:
     assert (total >= 8 * cost.astype(int)).all()  # nothing wrapped around: a path never costs less than its pixels
 
 
-def test_cost_and_score_undo_each_other() -> None:
-    score = np.linspace(-1, 1, 101, dtype=np.float32)
-    np.testing.assert_allclose(score_of(integer_cost(score)), score, atol=2.1 / COST_SCALE)
+def test_the_chosen_hypothesis_keeps_its_own_score() -> None:
+    score = np.random.default_rng(2).uniform(-1, 1, (4, 5, 6)).astype(np.float32)
+    cost = integer_cost(score)
+    position, found = best(cost, cost)
+    np.testing.assert_allclose(found, score.max(axis=1), atol=2.1 / COST_SCALE)
+    np.testing.assert_array_less(np.abs(position - score.argmax(axis=1)), 0.51)
 
 
 def test_parabola_finds_the_place_between_hypotheses() -> None:

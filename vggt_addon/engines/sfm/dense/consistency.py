@@ -19,7 +19,6 @@ from .plane_sweep import Guess
 from .records import DepthMap
 from .settings import DenseSettings
 
-
 ENOUGH_VIEWS = 3  # agreeing photos from which on more of them add no confidence
 SAME_SURFACE = np.float32(0.02)  # relative difference of depth within one pixel that still is a slant, not a jump
 

@@ -31,9 +31,9 @@ def enlarge(values: Map, shape: tuple[int, int]) -> Map:
     return _map(cv2.resize(values, shape[::-1], interpolation=cv2.INTER_LINEAR))
 
 
-def box_mean(values: Map, radius: int) -> Map:
-    """Mean over (2 radius + 1)^2 pixels; the picture is mirrored at its border."""
-    return _map(cv2.blur(values, (2 * radius + 1, 2 * radius + 1)))
+def local_mean(values: Map, radius: int, spread: float) -> Map:
+    """Gaussian mean over (2 radius + 1)^2 pixels; the picture is mirrored at its border."""
+    return _map(cv2.GaussianBlur(values, (2 * radius + 1, 2 * radius + 1), spread))
 
 
 def median(values: Map, size: int) -> Map:
@@ -44,6 +44,11 @@ def median(values: Map, size: int) -> Map:
 def bilateral(values: Map, value_spread: float, pixel_spread: float) -> Map:
     """Gaussian mean of nearby pixels with similar values."""
     return _map(cv2.bilateralFilter(values, -1, value_spread, pixel_spread))
+
+
+def largest_around(values: Map, radius: int) -> Map:
+    """Largest value within (2 radius + 1)^2 pixels."""
+    return _map(cv2.dilate(values, np.ones((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)))
 
 
 def sample_linear(values: Map, x: Map, y: Map) -> Map:

@@ -5,7 +5,6 @@ aggregation. Planes face the camera and are spaced evenly in inverse depth, abou
 Imports numpy only.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,7 @@ from numpy.typing import NDArray
 from ....progress import Cancel, check
 from .filters import Map
 from .matching import Matcher
-from .pictures import Picture, transfer
-from .semi_global import aggregate, integer_cost, minimum, score_of
+from .semi_global import aggregate, best, integer_cost
 from .settings import DenseSettings
 
 
@@ -28,39 +26,26 @@ class Guess:
     score: Map  # (h, w) ZNCC of the chosen hypothesis, [-1, 1]
 
 
-def sweep(
-    reference: Picture,
-    neighbours: Sequence[Picture],
-    nearest: float,
-    farthest: float,
-    settings: DenseSettings,
-    cancel: Cancel,
-) -> Guess:
-    """Inverse depth of every pixel of `reference` between two depths. Raises Cancelled."""
-    inverse_depths = planes(reference, neighbours, nearest, farthest, settings)
-    matcher = Matcher(reference, neighbours, settings.sweep_radii)
-    height, width = reference.shape
+def sweep(matcher: Matcher, nearest: float, farthest: float, settings: DenseSettings, cancel: Cancel) -> Guess:
+    """Inverse depth of every pixel of the matcher's reference picture between two depths. Raises Cancelled."""
+    inverse_depths = planes(matcher, nearest, farthest, settings)
+    height, width = matcher.reference.shape
     cost = np.empty((height, len(inverse_depths), width), dtype=np.uint16)
     for plane, plane_inverse_depth in enumerate(inverse_depths):
         check(cancel)
         cost[:, plane] = integer_cost(matcher.score(np.float32(plane_inverse_depth)))
-    total = aggregate(cost, reference.grey, settings.sweep_small_change, settings.sweep_large_change, cancel=cancel)
-    index, position = minimum(total)
-    chosen_cost = np.take_along_axis(cost, index[:, None], axis=1)[:, 0]
+    small, large = settings.sweep_small_change, settings.sweep_large_change
+    position, score = best(cost, aggregate(cost, matcher.reference.grey, small, large, cancel=cancel))
     step = float(inverse_depths[1] - inverse_depths[0])
-    inverse_depth = (inverse_depths[0] + position * step).astype(np.float32)
-    return Guess(inverse_depth, step, score_of(chosen_cost))
+    return Guess((inverse_depths[0] + position * step).astype(np.float32), step, score)
 
 
-def planes(
-    reference: Picture, neighbours: Sequence[Picture], nearest: float, farthest: float, settings: DenseSettings
-) -> NDArray[np.float64]:
+def planes(matcher: Matcher, nearest: float, farthest: float, settings: DenseSettings) -> NDArray[np.float64]:
     """Inverse depths from far to near, so many that the middle pixel moves by about one pixel from one to the next."""
     ends = 1 / farthest, 1 / nearest
-    row, column = reference.shape[0] // 2, reference.shape[1] // 2
+    row, column = (side // 2 for side in matcher.reference.shape)
     motions = []
-    for neighbour in neighbours:
-        to = transfer(reference, neighbour)
+    for to in matcher.transfers:
         start, end = (to.direction[:, row, column] + to.parallax * np.float32(end) for end in ends)
         if start[2] > 0 and end[2] > 0:
             motions.append(float(np.hypot(*(start[:2] / start[2] - end[:2] / end[2]))))

@@ -90,9 +90,11 @@ def _shift_columns(path: NDArray[np.uint16], shift: int) -> None:
         path[:, shift:] = 0
 
 
-def score_of(cost: NDArray[np.uint16]) -> Map:
-    """Undo `integer_cost`."""
-    return (1 - cost * np.float32(2 / COST_SCALE)).astype(np.float32)
+def best(cost: Volume, total: Volume) -> tuple[Map, Map]:
+    """Of the hypothesis with the least aggregated cost: its place among the hypotheses, and its own score (h, w)."""
+    index, position = minimum(total)
+    chosen = np.take_along_axis(cost, index[:, None], axis=1)[:, 0]
+    return position, (1 - chosen * np.float32(2 / COST_SCALE)).astype(np.float32)
 
 
 def minimum(total: Volume) -> tuple[NDArray[np.intp], NDArray[np.float32]]:

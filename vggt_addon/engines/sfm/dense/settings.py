@@ -25,20 +25,28 @@ class DenseSettings:
     range_near: float = 0.6  # the sweep starts at this multiple of the near end: ground before the first point
     range_far: float = 2.0  # and ends at this multiple of the far end: background behind the last one
 
+    # window of the comparison of two pictures: a Gaussian, at the coarse and at the full size
+    window_radius: int = 3  # pixels
+    window_spread: float = 1.5  # pixels: smaller is sharper at silhouettes, larger finds weaker texture
+
     # coarse sweep
     sweep_scale: float = 0.5  # side of the sweep's pictures, as a share of the depth grid's
     minimum_planes: int = 48
     maximum_planes: int = 256  # bounds memory: a cost volume holds pixels x planes numbers of 2 bytes
-    sweep_radii: tuple[int, ...] = (1, 3)  # pixels: ZNCC windows; small for thin things, large for weak texture
     sweep_small_change: float = 0.01  # cost of moving by one plane between two pixels
     sweep_large_change: float = 0.12  # cost of any larger jump; less across an edge of the picture
 
     # surface-following refinement
-    refine_steps: int = 8  # hypotheses on either side of the surface found so far
+    refine_steps: int = 6  # hypotheses on either side of the surface found so far
     refine_step: float = 0.3  # distance of two hypotheses, in planes of the coarse sweep
-    refine_radii: tuple[int, ...] = (3,)  # pixels of the depth grid
     refine_small_change: float = 0.004
     refine_large_change: float = 0.05
+
+    # rounds led by what the photos agree on
+    coarse_rounds: int = 1  # at the sweep's size: cheap
+    fine_rounds: int = 2  # at full size
+    guide_radii: tuple[int, ...] = (2, 4)  # coarse pixels (twice that at full size): how far surfaces are extended
+    guide_gain: float = 0.02  # score by which a candidate must look better than the guess that stands
 
     # consistency between photos
     agree_pixels: float = 1.0  # largest distance after going to the other photo's surface and back
