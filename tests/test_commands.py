@@ -55,7 +55,7 @@ def test_reconstruct_makes_a_capture_that_loads(capture: Path, photos: Path) -> 
     assert loaded.engine == "sfm"
     assert loaded.points is not None and len(loaded.points.position) > 5000
     for view in loaded.views:
-        assert view.depth is not None and (view.depth > 0).mean() > 0.4
+        assert view.depth is not None and (view.depth > 0).mean() > 0.3
         assert view.report.reprojection_error is not None and view.report.reprojection_error < 1
         assert view.photo.is_file()
 
@@ -142,7 +142,7 @@ def test_wrong_names_are_sentences(photos: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-@pytest.mark.parametrize("stage", ["Finding details", "Measuring depth", "Building"])
+@pytest.mark.parametrize("stage", ["Finding details", "Measuring depth", "Cameras"])
 def test_ctrl_c_leaves_nothing_half_written(photos: Path, tmp_path: Path, stage: str) -> None:
     """Also with something to lose: an older scene and capture under --force."""
     output = tmp_path / "scene.blend"

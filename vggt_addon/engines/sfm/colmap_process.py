@@ -78,6 +78,12 @@ def _extract(database: Path, images: Path, names: list[str], attempt: Attempt, t
     reader = pycolmap.ImageReaderOptions()
     reader.camera_model = attempt.camera_model
     reader.default_focal_length_factor = FOCAL_WITHOUT_PRIOR
+    # Registered one after the other first: extraction numbers photos in the order in which its threads finish, and that
+    # number decides ties all the way to the solved cameras.
+    pycolmap.Database.open(database).close()
+    pycolmap.import_images(
+        database, images, camera_mode=pycolmap.CameraMode.PER_FOLDER, image_names=names, options=reader
+    )
     options = pycolmap.FeatureExtractionOptions()
     options.num_threads = threads
     options.use_gpu = False
