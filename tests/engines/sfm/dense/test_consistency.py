@@ -56,10 +56,10 @@ def test_depths_that_agree_are_joined(wall: Any) -> None:
 
 
 def kept(score: float, agreeing: int, conflicting: int = 0) -> tuple[float, float]:
-    """Depth and confidence of one pixel 4 units away."""
-    one = np.ones((1, 1), np.int32)
-    inverse_depth = np.full((1, 1), 0.25, np.float32)
-    guess = Guess(inverse_depth, 0.01, np.full((1, 1), score, np.float32))
+    """Depth and confidence of the pixels of a surface 4 units away, all alike."""
+    one = np.ones((8, 8), np.int32)
+    inverse_depth = np.full((8, 8), 0.25, np.float32)
+    guess = Guess(inverse_depth, 0.01, np.full((8, 8), score, np.float32))
     found = keep(guess, Agreement(one * agreeing, one * conflicting, inverse_depth), SETTINGS)
     return float(found.depth[0, 0]), float(found.confidence[0, 0])
 

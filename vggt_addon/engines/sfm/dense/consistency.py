@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....progress import Cancel, check
-from .filters import Map, sample_linear, sample_nearest
+from .filters import Map, sample_linear, sample_nearest, without_speckles
 from .matching import outside
 from .pictures import Picture, pixel_grid, transfer
 from .plane_sweep import Guess
@@ -20,6 +20,7 @@ from .records import DepthMap
 from .settings import DenseSettings
 
 ENOUGH_VIEWS = 3  # agreeing photos from which on more of them add no confidence
+SAME_PATCH = 1.0  # planes of the coarse sweep between neighbouring pixels of one patch
 SAME_SURFACE = np.float32(0.02)  # relative difference of depth within one pixel that still is a slant, not a jump
 
 
@@ -88,13 +89,15 @@ def keep(guess: Guess, agreement: Agreement, settings: DenseSettings) -> DepthMa
     """Depth where other photos agree and the appearance matches; confidence from both.
 
     Two others must agree, and more than contradict. One is enough where no other photo contradicts it (the place is
-    hidden from them, or out of their frame) and the appearance matches well.
+    hidden from them, or out of their frame) and the appearance matches well. Specks are dropped.
     confidence = sqrt(clip((score - minimum) / (full - minimum))) * min(agreeing / 3, 1): [0, 1].
     """
     agreeing, conflicting = agreement.agreeing, agreement.conflicting
     several = (agreeing >= 2) & (conflicting < agreeing) & (guess.score > settings.minimum_score)
     one = (agreeing == 1) & (conflicting == 0) & (guess.score > settings.minimum_score_of_one)
     kept = (several | one) & (agreement.inverse_depth > 0)
+    planes = np.where(kept, agreement.inverse_depth / np.float32(guess.step), 0).astype(np.float32)
+    kept &= without_speckles(planes, settings.largest_speckle, SAME_PATCH)
     span = settings.full_score - settings.minimum_score
     appearance = np.sqrt(np.clip((guess.score - settings.minimum_score) / span, 0, 1))
     confidence = appearance * np.clip(agreeing / ENOUGH_VIEWS, 0, 1)

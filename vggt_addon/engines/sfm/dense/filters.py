@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Map = NDArray[np.float32]  # (h, w), one number per pixel
 
+FAR_UNITS = 32  # distance of the unknown from every value, in eighths of a difference
+
 
 def _map(result: object) -> Map:
     """OpenCV's stubs know no dtype; these operations keep float32."""
@@ -49,6 +51,17 @@ def bilateral(values: Map, value_spread: float, pixel_spread: float) -> Map:
 def largest_around(values: Map, radius: int) -> Map:
     """Largest value within (2 radius + 1)^2 pixels."""
     return _map(cv2.dilate(values, np.ones((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)))
+
+
+def without_speckles(values: Map, largest: int, difference: float) -> NDArray[np.bool_]:
+    """True at values > 0 that belong to a patch of more than `largest` pixels.
+
+    A patch is connected (4 sides), and its neighbours differ by at most `difference`. Values up to 4000 differences.
+    """
+    units = np.clip(values * np.float32(8 / difference), 0, np.iinfo(np.int16).max)
+    patches = np.where(values > 0, np.maximum(np.rint(units), 1), -FAR_UNITS).astype(np.int16)
+    cv2.filterSpeckles(patches, -FAR_UNITS, largest, 8)
+    return np.asarray(patches > 0)
 
 
 def sample_linear(values: Map, x: Map, y: Map) -> Map:
