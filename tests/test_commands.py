@@ -142,7 +142,7 @@ def test_wrong_names_are_sentences(photos: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-@pytest.mark.parametrize("stage", ["Finding details", "Measuring depth", "Cameras"])
+@pytest.mark.parametrize("stage", ["Finding details", "Measuring depth", "Reliefs"])
 def test_ctrl_c_leaves_nothing_half_written(photos: Path, tmp_path: Path, stage: str) -> None:
     """Also with something to lose: an older scene and capture under --force."""
     output = tmp_path / "scene.blend"

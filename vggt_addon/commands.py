@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .console import Console
 from .engines.base import EngineSettings
@@ -21,6 +22,9 @@ from .pipeline import PipelineSettings, choose_engine, reconstruct
 from .postprocess.apply import PostprocessSettings
 from .progress import Progress, check, span
 from .reconstruction import Reconstruction
+
+if TYPE_CHECKING:
+    from .scene.build import BuiltCapture
 
 EXPORTERS: dict[str, Callable[[Reconstruction, Path], object]] = {
     "cameras-json": write_cameras_json,
@@ -35,7 +39,8 @@ def import_photos(options: argparse.Namespace, console: Console) -> None:
     _refuse_existing([output, capture, options.preview, options.overlay], options.force)
     with _restored_on_failure(capture, console):
         reconstruction = _reconstruct_into(capture, options, console, span(console.progress, 0.0, 0.85))
-        _build_into(output, reconstruction, options, console, span(console.progress, 0.85, 1.0))
+        built = _build_into(output, reconstruction, options, console, span(console.progress, 0.85, 0.93))
+    _render_pictures(built, reconstruction, options, span(console.progress, 0.93, 1.0))
     _report(reconstruction, console)
     console.result(
         f"The scene is in {output}, its capture in {capture}.",
@@ -59,7 +64,8 @@ def build_scene(options: argparse.Namespace, console: Console) -> None:
     output = _blend(options.output)
     _refuse_existing([output, options.preview, options.overlay], options.force)
     reconstruction = Reconstruction.load(options.capture)
-    _build_into(output, reconstruction, options, console, console.progress)
+    built = _build_into(output, reconstruction, options, console, span(console.progress, 0.0, 0.5))
+    _render_pictures(built, reconstruction, options, span(console.progress, 0.5, 1.0))
     console.result(f"The scene is in {output}.", scene=str(output))
 
 
@@ -92,8 +98,8 @@ def _reconstruct_into(
 
 def _build_into(
     output: Path, reconstruction: Reconstruction, options: argparse.Namespace, console: Console, progress: Progress
-) -> None:
-    """Build in a fresh Blender, save, and render what was asked for."""
+) -> "BuiltCapture":
+    """Build in a fresh Blender and save. Raises UserError where Blender is not to be had."""
     try:
         import bpy  # noqa: F401 - whether Blender is there is what is asked
     except ImportError as error:
@@ -102,7 +108,6 @@ def _build_into(
             repr(error),
         ) from error
     from .scene.build import BuildSettings, build
-    from .scene.preview import render_overlay, render_preview
     from .scene.save import new_file, save_blend
 
     console.catch_signals()
@@ -111,19 +116,28 @@ def _build_into(
     built = build(
         reconstruction,
         settings=BuildSettings(name=name, pack=options.pack),
-        progress=span(progress, 0.0, 0.5),
+        progress=span(progress, 0.0, 0.8),
         cancel=console.cancel,
     )
     for warning in built.warnings:
         console.warn(warning)
     check(console.cancel)
-    progress("Saving the scene", 0.5)
+    progress("Saving the scene", 0.8)
     save_blend(output, pack=options.pack)
+    return built
+
+
+def _render_pictures(
+    built: "BuiltCapture", reconstruction: Reconstruction, options: argparse.Namespace, progress: Progress
+) -> None:
+    """What was asked for with --preview and --overlay."""
+    from .scene.preview import render_overlay, render_preview
+
     if options.preview:
-        progress("Rendering the preview", 0.6)
+        progress("Rendering the preview", 0.0)
         render_preview(built, options.preview)
     if options.overlay:
-        progress("Rendering the overlay", 0.8)
+        progress("Rendering the overlay", 0.6)
         render_overlay(built, reconstruction.views[reconstruction.reference].name, options.overlay)
     progress("Done", 1.0)
 

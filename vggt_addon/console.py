@@ -32,7 +32,7 @@ class Console:
         self._kept_log = log
         self._stopped = threading.Event()
         self._bar: tqdm[Any] | None = None
-        self._told = -1.0
+        self._stage, self._told = "", -1.0
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="vggt_addon-log-"))
@@ -83,10 +83,10 @@ class Console:
         return self._stopped.is_set()
 
     def progress(self, stage: str, fraction: float) -> None:
-        """See `progress.Progress`: a bar with stage and time left, or an event for every per cent."""
+        """See `progress.Progress`: a bar with stage and time left, or an event for every stage and per cent."""
         if self._as_json:
-            if fraction - self._told >= 0.01 or (fraction >= 1.0 > self._told):
-                self._told = fraction
+            if stage != self._stage or fraction - self._told >= 0.01 or (fraction >= 1.0 > self._told):
+                self._stage, self._told = stage, fraction
                 self._event(event="progress", stage=stage, fraction=round(fraction, 4))
             return
         if self._bar is None:
