@@ -34,8 +34,11 @@ class Placement:
     def local(self, world: Float) -> NDArray[np.float32]:
         """World positions (n, 3) float64 to local ones (n, 3) float32: the first step down from float64."""
         local = np.empty(world.shape, np.float32)
-        for axis in range(3):  # by axis: no second float64 copy of ten million points, and long inner loops
-            np.subtract(world[:, axis], self.world_origin[axis], out=local[:, axis], casting="same_kind")
+        step = 1 << 14  # in blocks that stay in the cache: no second float64 copy of ten million points
+        origin = np.tile(self.world_origin, (step, 1))  # as wide as a block: long loops instead of three by three
+        for start in range(0, len(world), step):
+            part = world[start : start + step]
+            local[start : start + step] = part - origin[: len(part)]
         return local
 
     def local_from_camera(self, camera_from_world: Float) -> Float:
