@@ -8,6 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from vggt_addon.engines.sfm.dense.estimate import DenseView
+from vggt_addon.engines.sfm.dense.matching import Matcher
+from vggt_addon.engines.sfm.dense.pictures import picture
+from vggt_addon.engines.sfm.dense.settings import DEFAULTS
 from vggt_addon.geometry.projection import camera_center, project
 
 Float = NDArray[np.float64]
@@ -179,3 +182,16 @@ def render_cards() -> Callable[..., Rendered]:
 def courtyard(render_cards: Callable[..., Rendered]) -> Rendered:
     """Five views of slanted ground, a wall, and a poster in front of it."""
     return render_cards(count=5)
+
+
+@pytest.fixture(scope="session")
+def slanted(render_cards: Callable[..., Rendered]) -> Rendered:
+    """Three views of one large slanted surface."""
+    return render_cards([Card((-6, -6, -1), (12, 0, 3), (0, 12, 2), grain=0.15)], count=3)
+
+
+@pytest.fixture(scope="session")
+def slanted_matcher(slanted: Rendered) -> Matcher:
+    """The first view of `slanted` against the two others."""
+    pictures = [picture(view) for view in slanted.views]
+    return Matcher(pictures[0], pictures[1:], DEFAULTS)

@@ -55,12 +55,12 @@ def test_depths_that_agree_are_joined(wall: Any) -> None:
     np.testing.assert_allclose(1 / found.inverse_depth[INNER], wall.depths[0][INNER] * 1.002, rtol=5e-4)
 
 
-def kept(score: float, agreeing: int, conflicting: int = 0) -> tuple[float, float]:
+def kept(score: float, agreeing: int, conflicting: int = 0, compared: int = 6) -> tuple[float, float]:
     """Depth and confidence of the pixels of a surface 4 units away, all alike."""
     one = np.ones((8, 8), np.int32)
     inverse_depth = np.full((8, 8), 0.25, np.float32)
     guess = Guess(inverse_depth, 0.01, np.full((8, 8), score, np.float32))
-    found = keep(guess, Agreement(one * agreeing, one * conflicting, inverse_depth), SETTINGS)
+    found = keep(guess, Agreement(one * agreeing, one * conflicting, inverse_depth, compared), SETTINGS)
     return float(found.depth[0, 0]), float(found.confidence[0, 0])
 
 
@@ -68,11 +68,12 @@ def test_confidence_falls_with_appearance_and_agreement() -> None:
     assert kept(0.95, 4) == (4, 1)
     assert 1 > kept(0.6, 4)[1] > kept(0.35, 4)[1] > 0
     assert 1 > kept(0.95, 2)[1] > kept(0.95, 1)[1] > 0
+    assert kept(0.95, 1, compared=1)[1] == 0.5  # of two photos, the other one agrees
 
 
 @pytest.mark.parametrize(
     ("score", "agreeing", "conflicting"),
-    [(0.3, 4, 0), (0.95, 0, 0), (0.95, 2, 2), (0.95, 1, 1), (0.5, 1, 0)],
+    [(0.3, 4, 0), (0.95, 0, 0), (0.95, 2, 2), (0.95, 1, 1), (0.4, 1, 0)],
     ids=["looks different", "nobody agrees", "as many contradict", "one against one", "one, and looks weak"],
 )
 def test_what_is_not_kept_has_neither_depth_nor_confidence(score: float, agreeing: int, conflicting: int) -> None:

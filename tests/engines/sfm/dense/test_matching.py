@@ -1,6 +1,5 @@
 """ZNCC along a guessed surface."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +13,6 @@ from vggt_addon.engines.sfm.dense.settings import DEFAULTS
 
 Array = NDArray[Any]
 INNER = (slice(20, -20), slice(40, -30))
-
-
-@pytest.fixture(scope="module")
-def slanted(render_cards: Callable[..., Any], card: Callable[..., Any]) -> Any:
-    return render_cards([card((-6, -6, -1), (12, 0, 3), (0, 12, 2), grain=0.15)], count=3)
 
 
 def inverse_depth(scene: Any) -> NDArray[np.float32]:
@@ -78,3 +72,11 @@ def test_mean_of_best_two(count: int) -> None:
     scores = np.random.default_rng(count).uniform(-1, 1, (count, 6, 7)).astype(np.float32)
     expected = np.sort(scores, axis=0)[-2:].mean(axis=0)
     np.testing.assert_allclose(mean_of_best_two([one.copy() for one in scores]), expected, atol=1e-6)
+
+
+def test_what_one_neighbour_sees_is_found_but_two_are_preferred() -> None:
+    unseen, good, poor = (np.full((1, 1), score, np.float32) for score in (-1, 0.9, -0.999))
+    assert mean_of_best_two([unseen.copy(), good.copy(), unseen.copy()])[0, 0] == pytest.approx(0.8)
+    assert mean_of_best_two([good.copy(), good.copy(), unseen.copy()])[0, 0] == pytest.approx(0.9)
+    assert mean_of_best_two([poor.copy(), good.copy()])[0, 0] < 0  # seen, and different: no excuse
+    assert mean_of_best_two([unseen.copy(), unseen.copy()])[0, 0] == -1

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vggt_addon.engines.sfm.dense.neighbours import surroundings
 from vggt_addon.engines.sfm.dense.records import DenseView
 from vggt_addon.engines.sfm.dense.settings import DenseSettings
+from vggt_addon.errors import Cancelled
 
 Array = NDArray[Any]
 SETTINGS = DenseSettings()
@@ -61,3 +62,8 @@ def test_without_shared_points_there_is_no_neighbour(shared: int) -> None:
 def test_points_behind_the_camera_do_not_count() -> None:
     views = [view_at(x, z=20) for x in (0, 1.4)]
     assert surroundings(views, POINTS, SETTINGS) == [None, None]
+
+
+def test_cancel() -> None:
+    with pytest.raises(Cancelled):
+        surroundings([view_at(0), view_at(1)], POINTS, SETTINGS, cancel=lambda: True)

@@ -31,6 +31,7 @@ class Agreement:
     agreeing: NDArray[np.int32]  # (h, w) neighbours whose surface is at the same place
     conflicting: NDArray[np.int32]  # (h, w) neighbours that see through the place to a surface behind it
     inverse_depth: Map  # (h, w) the guess and all that agree with it, joined
+    compared: int  # how many neighbours were asked
 
 
 def compare(
@@ -60,7 +61,8 @@ def compare(
         agreeing += agrees
         conflicting += inside & ~agrees & trusted & (depth_error < -settings.conflict_depth)
         depth_sum += np.where(agrees, back_ratio / theirs, 0)
-    return Agreement(agreeing, conflicting, ((agreeing + 1) / depth_sum).astype(np.float32))
+    joined = ((agreeing + 1) / depth_sum).astype(np.float32)
+    return Agreement(agreeing, conflicting, joined, len(others))
 
 
 def sample_surface(inverse_depth: Map, x: Map, y: Map) -> Map:
@@ -90,7 +92,8 @@ def keep(guess: Guess, agreement: Agreement, settings: DenseSettings) -> DepthMa
 
     Two others must agree, and more than contradict. One is enough where no other photo contradicts it (the place is
     hidden from them, or out of their frame) and the appearance matches well. Specks are dropped.
-    confidence = sqrt(clip((score - minimum) / (full - minimum))) * min(agreeing / 3, 1): [0, 1].
+    confidence = sqrt(clip((score - minimum) / (full - minimum))) * min(agreeing / enough, 1): [0, 1], with
+    enough = 3, or 2 where only one other photo could be asked.
     """
     agreeing, conflicting = agreement.agreeing, agreement.conflicting
     several = (agreeing >= 2) & (conflicting < agreeing) & (guess.score > settings.minimum_score)
@@ -100,6 +103,7 @@ def keep(guess: Guess, agreement: Agreement, settings: DenseSettings) -> DepthMa
     kept &= without_speckles(planes, settings.largest_speckle, SAME_PATCH)
     span = settings.full_score - settings.minimum_score
     appearance = np.sqrt(np.clip((guess.score - settings.minimum_score) / span, 0, 1))
-    confidence = appearance * np.clip(agreeing / ENOUGH_VIEWS, 0, 1)
+    enough = min(agreement.compared + 1, ENOUGH_VIEWS)
+    confidence = appearance * np.clip(agreeing / enough, 0, 1)
     depth = np.where(kept, 1 / np.maximum(agreement.inverse_depth, np.finfo(np.float32).tiny), 0)
     return DepthMap(depth.astype(np.float32), np.where(kept, confidence, 0).astype(np.float32))

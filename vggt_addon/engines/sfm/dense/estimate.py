@@ -17,12 +17,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ....progress import Cancel, Progress, never, no_progress, span
+from ....progress import Cancel, Progress, check, never, no_progress, span
 from .consistency import compare, keep
 from .guidance import better_start
 from .matching import Matcher
 from .neighbours import Surroundings, surroundings
-from .pictures import picture
+from .pictures import Picture, picture
 from .plane_sweep import Guess, sweep
 from .records import DenseView, DepthMap
 from .refinement import enlarged, refine
@@ -65,9 +65,13 @@ class _Estimation:
         self.settings = settings
         self.progress = progress
         self.cancel = cancel
-        self.around = surroundings(views, track_positions, settings)
-        self.fine = [picture(view) for view in views]
-        self.pictures = [picture(view, settings.sweep_scale) for view in views]  # those of the size worked at
+        self.around = surroundings(views, track_positions, settings, cancel)
+        self.fine: list[Picture] = []
+        self.pictures: list[Picture] = []  # those of the size worked at
+        for view in views:
+            check(cancel)
+            self.fine.append(picture(view))
+            self.pictures.append(picture(view, settings.sweep_scale))
         self.guesses: list[Guess | None] = []
         self.measured: list[DepthMap] = []
 

@@ -14,7 +14,9 @@ from .pictures import Picture, Transfer, transfer
 from .settings import DenseSettings
 
 VARIANCE_FLOOR = np.float32(4e-5)  # grey^2: noise of a bare wall; keeps its score near 0 instead of random
-UNSEEN = np.float32(-1.0)  # score where a neighbour does not see the pixel
+UNSEEN = np.float32(-1.0)  # score where a neighbour does not see the pixel; below any that is seen
+LEAST_SEEN = np.float32(-0.999)
+ALONE = np.float32(0.2)  # by how much a missing second score is taken to be worse than the first
 
 
 class Matcher:
@@ -38,6 +40,7 @@ class Matcher:
     def _score_one(self, grey: Map, to_neighbour: Transfer, inverse_depth: Map | np.float32) -> Map:
         x, y, _ = to_neighbour(inverse_depth)
         score = self._correlation(sample_linear(grey, x, y))
+        np.maximum(score, LEAST_SEEN, out=score)
         score[outside(x, y, grey.shape)] = UNSEEN
         return score
 
@@ -64,7 +67,11 @@ def outside(x: Map, y: Map, shape: tuple[int, ...]) -> np.ndarray[tuple[int, ...
 
 
 def mean_of_best_two(scores: Sequence[Map]) -> Map:
-    """Mean of the two largest of the maps at every pixel; of the one map if there is only one."""
+    """Mean of the two largest of the maps at every pixel; of the one map if there is only one.
+
+    Where a single neighbour sees the pixel, its score counts, less a little, so that places which two see are
+    preferred but the borders of the photo are not lost.
+    """
     best = scores[0]
     if len(scores) == 1:
         return best
@@ -73,6 +80,7 @@ def mean_of_best_two(scores: Sequence[Map]) -> Map:
     for score in scores[2:]:
         np.maximum(second, np.minimum(best, score), out=second)
         np.maximum(best, score, out=best)
+    np.subtract(best, ALONE, out=second, where=(second <= UNSEEN) & (best > UNSEEN))
     best += second
     best *= np.float32(0.5)
     return best

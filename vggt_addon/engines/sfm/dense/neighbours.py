@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....geometry.projection import camera_center, transform
+from ....progress import Cancel, check, never
 from .records import DenseView
 from .settings import DenseSettings
 
@@ -26,11 +27,14 @@ class Surroundings:
 
 
 def surroundings(
-    views: Sequence[DenseView], track_positions: NDArray[np.float64], settings: DenseSettings
+    views: Sequence[DenseView],
+    track_positions: NDArray[np.float64],
+    settings: DenseSettings,
+    cancel: Cancel = never,
 ) -> list[Surroundings | None]:
     """For every view its neighbours and depth range; None where a view shares too few points with every other.
 
-    track_positions (m, 3) world, indexed by track id.
+    track_positions (m, 3) world, indexed by track id. Raises Cancelled.
     """
     observes = np.zeros((len(views), len(track_positions)), dtype=bool)
     for view, row in zip(views, observes, strict=True):
@@ -38,6 +42,7 @@ def surroundings(
     centers = np.array([camera_center(view.camera_from_world) for view in views]).reshape(-1, 3)
     found: list[Surroundings | None] = []
     for index, view in enumerate(views):
+        check(cancel)
         seen = np.flatnonzero(observes[index])
         points = track_positions[seen]
         depths = transform(view.camera_from_world, points)[:, 2]

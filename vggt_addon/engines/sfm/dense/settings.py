@@ -54,7 +54,7 @@ class DenseSettings:
     conflict_depth: float = 0.02  # relative: a surface farther behind than that contradicts
     trusted_score: float = 0.5  # only surfaces of at least this score contradict
     minimum_score: float = 0.3  # below this a pixel is unknown: bare walls, sky, reflections
-    minimum_score_of_one: float = 0.6  # the same where only one other photo agrees
+    minimum_score_of_one: float = 0.45  # the same where only one other photo agrees
     largest_speckle: int = 20  # pixels: patches of up to that size, apart from others, are dropped as chance
     full_score: float = 0.9  # a score from which on appearance costs no confidence
 
