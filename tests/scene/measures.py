@@ -105,11 +105,12 @@ def flat_card(relief: Any, camera: Any) -> Any:
 
 
 def seen_by_both(depth_of_other: NDArray[np.float32], depth_of_own: NDArray[np.float32]) -> Mask:
-    """Where another view's relief, rendered through this view's camera, is not hidden behind this view's own surface.
+    """Where both see a surface, and the other view's relief, rendered through this view's camera, is not hidden behind
+    this view's own.
 
     Only what lies more than 3 % behind is left out: what floats in front counts as an error of the relief.
     """
-    return np.isfinite(depth_of_other) & (depth_of_other < 1.03 * depth_of_own)
+    return np.isfinite(depth_of_own) & (depth_of_other < 1.03 * depth_of_own)
 
 
 @contextmanager
