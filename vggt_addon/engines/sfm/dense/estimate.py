@@ -5,7 +5,7 @@ Per photo: neighbours and depth range from the sparse points (`neighbours`); a s
 the surface that was found (`refinement`). What the photos agree on (`consistency`) leads another search where they
 do not (`guidance`), once at half and twice at full size. What they agree on in the end is the result.
 
-Memory: per photo its pictures and last result (about 4 MB at 512 x 384); per thread one cost volume and its sums
+Memory: per photo its pictures and last result (about 5 MB at 512 x 384); per thread one cost volume and its sums
 (at most 120 MB at 512 x 384 with 256 planes).
 
 OpenCV does the warps and box filters, numpy everything else. This package imports nothing beyond these two.
@@ -44,7 +44,8 @@ def estimate_depth(
     """One depth map per view, in their order.
 
     track_positions: (m, 3) float64, world, indexed by track id. Views may differ in size, orientation and intrinsics.
-    A view without neighbours ends with no depth at all. The result depends on the input alone, not on the number of
+    Confidence grows with the likeness of the pictures and the number of photos that agree (formula:
+    `consistency.keep`). A view without neighbours ends with no depth at all. The result depends on the input alone, not on the number of
     threads. Raises Cancelled within about a second of `cancel` answering True.
     """
     with single_threaded_opencv():
