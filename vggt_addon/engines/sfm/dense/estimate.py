@@ -3,7 +3,7 @@
 Per photo: neighbours and depth range from the sparse points (`neighbours`); a sweep of planes at half size
 (`plane_sweep`) that compares windows (`matching`) and joins their costs along paths (`semi_global`); a search close to
 the surface that was found (`refinement`). What the photos agree on (`consistency`) leads another search where they
-do not (`guidance`), once at half and twice at full size. What they agree on in the end is the result.
+do not (`guidance`), once at half and once at full size. What they agree on in the end is the result.
 
 Memory: per photo its pictures and last result (about 5 MB at 512 x 384); per thread one cost volume and its sums
 (at most 120 MB at 512 x 384 with 256 planes).
@@ -45,8 +45,8 @@ def estimate_depth(
 
     track_positions: (m, 3) float64, world, indexed by track id. Views may differ in size, orientation and intrinsics.
     Confidence grows with the likeness of the pictures and the number of photos that agree (formula:
-    `consistency.keep`). A view without neighbours ends with no depth at all. The result depends on the input alone, not on the number of
-    threads. Raises Cancelled within about a second of `cancel` answering True.
+    `consistency.keep`). A view without neighbours ends with no depth at all. The result depends on the input alone,
+    not on the number of threads. Raises Cancelled within about a second of `cancel` answering True.
     """
     with single_threaded_opencv():
         return _Estimation(views, track_positions, settings, progress, cancel).run()
