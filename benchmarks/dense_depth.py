@@ -3,12 +3,12 @@
 Two sets: fountain_p11 (real photos; found by SHARED=, default ../shared; judged at the two thirds of its reference
 points that are not used as sparse points) and examples/courtyard (rendered; judged at every pixel of its true depth).
 
-OpenCV or numpy: the two kernels that fill the time are measured in both. At 512 x 341 in 32-bit floats, on two cores
-of a busy machine, a bilinear warp takes 0.6 to 0.9 ms with OpenCV and 6.5 to 9.7 ms with numpy, a Gaussian window 0.2 to
-0.3 and 1.0 to 1.2 ms. The whole, in one run over four photos of fountain_p11: 1.6 CPU seconds a photo with OpenCV, 3.5
-with these two kernels alone in numpy, and the same depth. With 2.5 for the cameras and some more for pictures and
-postprocess, numpy would break the budget of 6 CPU seconds a photo, so OpenCV is the one path; it adds 37 to 50 MB to the
-download of a platform. Semi-global aggregation is numpy's, in 16-bit integers.
+OpenCV or numpy: the two kernels that fill the time are measured in both. At 512 x 341 in 32-bit floats, on two
+cores of a busy machine, a bilinear warp takes 0.6 to 0.9 ms with OpenCV and 6.5 to 9.7 ms with numpy, a Gaussian
+window 0.2 to 0.3 and 1.0 to 1.2 ms. The whole, in one run over four photos of fountain_p11: 1.6 CPU seconds a photo
+with OpenCV, 3.5 with these two kernels alone in numpy, and the same depth. With 2.5 for the cameras and some more
+for pictures and postprocess, numpy would break the budget of 6 CPU seconds a photo, so OpenCV is the one path; it
+adds 37 to 50 MB to the download of a platform. Semi-global aggregation is numpy's, in 16-bit integers.
 """
 
 import argparse
