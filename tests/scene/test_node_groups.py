@@ -17,11 +17,11 @@ def test_a_renamed_group_is_still_the_one() -> None:
 
 def test_a_group_that_the_artist_changed_is_left_alone_and_not_used() -> None:
     group = relief_group()
-    group.nodes["Delete Geometry"].mode = "ALL"
+    group.nodes["Delete Geometry"].mode = "ONLY_FACE"
     fresh = relief_group()
     assert fresh != group
-    assert group.nodes["Delete Geometry"].mode == "ALL"
-    group.nodes["Delete Geometry"].mode = "ONLY_FACE"
+    assert group.nodes["Delete Geometry"].mode == "ONLY_FACE"
+    group.nodes["Delete Geometry"].mode = "ALL"
     group.links.remove(group.links[0])
     assert relief_group() == fresh
 

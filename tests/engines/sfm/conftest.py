@@ -24,6 +24,12 @@ def wall_picture(seed: int = 0, width: int = 2400, height: int = 1600) -> NDArra
 
 
 @pytest.fixture(scope="session")
+def wall() -> Callable[[int], NDArray[np.uint8]]:
+    """Pictures without a common detail, by number: (480, 640, 3) uint8."""
+    return lambda seed: wall_picture(seed, 640, 480)
+
+
+@pytest.fixture(scope="session")
 def turned_photos() -> Callable[[Path, int], list[Path]]:
     """Photos of a camera that only turns: exact homographies K R K^-1 of one picture."""
 

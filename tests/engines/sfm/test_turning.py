@@ -13,10 +13,8 @@ def homography(step: float, focal: float = 0.9) -> NDArray[np.float64]:
     intrinsics = np.array([[focal * 640, 0, 320], [0, focal * 640, 240], [0, 0, 1]])
     rotation = cv2.Rodrigues(np.array([0.03, 0.15, 0.02]))[0]
     wall = np.array([0.1, 0.2, -1.0]) / np.linalg.norm([0.1, 0.2, -1.0])
-    result: NDArray[np.float64] = (
-        intrinsics @ (rotation + step * np.outer([1.0, 0, 0], wall)) @ np.linalg.inv(intrinsics)
-    )
-    return result
+    moved = rotation + step * np.outer([1.0, 0, 0], wall)
+    return np.asarray(intrinsics @ moved @ np.linalg.inv(intrinsics), np.float64)
 
 
 @pytest.mark.parametrize("focal", [0.5, 0.9, 2.0])

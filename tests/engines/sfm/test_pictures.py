@@ -1,0 +1,77 @@
+"""The picture that Blender will show."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from vggt_addon.engines.sfm.cameras import PlacedPhoto
+from vggt_addon.engines.sfm.pictures import make_picture
+from vggt_addon.engines.sfm.undistort import corner_displacement, distorted
+from vggt_addon.geometry.raster import fit_raster
+from vggt_addon.photos.read import probe
+from vggt_addon.reconstruction import Lens, SolveReport
+
+
+def place(path: Path, distortion: float = 0.0) -> PlacedPhoto:
+    photo = probe(path)
+    focal = 0.9 * photo.long_side
+    intrinsics = np.array([[focal, 0, photo.width / 2], [0, focal, photo.height / 2], [0, 0, 1]])
+    moved = corner_displacement(photo.width, photo.height, intrinsics, distortion)
+    parameters = (focal, photo.width / 2, photo.height / 2, distortion)
+    lens = Lens("SIMPLE_RADIAL", parameters, moved)
+    return PlacedPhoto(photo, intrinsics, np.eye(4), distortion, lens, SolveReport(), np.zeros(0, np.int64))
+
+
+@pytest.fixture
+def patches() -> NDArray[np.uint8]:
+    """600 x 400, patches of 50 px of one colour each."""
+    colors = np.random.default_rng(0).integers(20, 235, (8, 12, 3), np.uint8)
+    return colors.repeat(50, axis=0).repeat(50, axis=1)
+
+
+def test_a_good_file_is_named_not_copied(patches: NDArray[np.uint8], tmp_path: Path) -> None:
+    Image.fromarray(patches).save(tmp_path / "a.png")
+    view = place(tmp_path / "a.png", distortion=1e-5)
+    path, color = make_picture(view, fit_raster(600, 400, 120), tmp_path / "photos")
+    assert path == tmp_path / "a.png"
+    assert not (tmp_path / "photos").exists()
+    assert color.shape == (80, 120, 3)
+    assert np.array_equal(color[5::10, 5::10], patches[25::50, 25::50]), "a patch of one colour keeps that colour"
+
+
+def test_a_turned_photo_gets_an_upright_copy(patches: NDArray[np.uint8], tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.ascontiguousarray(np.rot90(patches))).save(tmp_path / "a.png", exif=exif)
+    path, color = make_picture(place(tmp_path / "a.png"), fit_raster(600, 400, 120), tmp_path / "photos")
+    assert path == tmp_path / "photos" / "a.png.jpg"
+    with Image.open(path) as image:
+        assert image.size == (600, 400)
+        assert image.getexif().get(0x0112, 1) == 1
+        assert np.abs(np.asarray(image).astype(int) - patches).mean() < 2
+    assert np.abs(color[5::10, 5::10].astype(int) - patches[25::50, 25::50]).max() <= 1
+
+
+def test_a_bent_photo_is_straightened_at_its_size(tmp_path: Path) -> None:
+    """A dot goes to where a lens without distortion would have put it, in the copy and on the grid."""
+    view_size, distortion = (600, 400), -0.1
+    Image.new("RGB", view_size).save(tmp_path / "empty.png")
+    intrinsics = place(tmp_path / "empty.png").intrinsics
+    ideal = np.array([[500.0, 320.0]])
+    (x, y), *_ = distorted(ideal, intrinsics, distortion)
+    columns, rows = np.meshgrid(np.arange(600) + 0.5, np.arange(400) + 0.5)
+    dot = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 50) * 255
+    Image.fromarray(dot.astype(np.uint8)).convert("RGB").save(tmp_path / "bent.png")
+    path, color = make_picture(place(tmp_path / "bent.png", distortion), fit_raster(600, 400, 300), tmp_path / "photos")
+    with Image.open(path) as image:
+        assert image.size == view_size
+        straight = np.asarray(image)[..., 0].astype(float)
+    straight[straight < 8] = 0
+    found = np.array([(straight * columns).sum(), (straight * rows).sum()]) / straight.sum()
+    assert np.linalg.norm(found - ideal[0]) < 0.2
+    grid = color[..., 0].astype(float)
+    on_grid = np.array([(grid * columns[:200, :300]).sum(), (grid * rows[:200, :300]).sum()]) / grid.sum()
+    assert np.linalg.norm(2 * on_grid - ideal[0]) < 0.5
