@@ -1,7 +1,6 @@
 """From photos to cameras: what has no solution is a sentence, and a crash in one attempt is not the end."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +70,11 @@ def photo(number: int) -> Photo:
     return Photo(Path("/nowhere") / name, name, str(number), 2000, 1500, 1, prior, "", True)
 
 
-def solved(attempt: Attempt, count: int, **changes: Any) -> Solution:
-    lens = SolvedLens("lens_000", "SIMPLE_RADIAL", 1000, 750, (800.0, 500.0, 375.0, -0.05), 800.0, False)
+def solved(attempt: Attempt, count: int) -> Solution:
+    distortion = (-0.05,) if attempt.camera_model == "SIMPLE_RADIAL" else ()
+    lens = SolvedLens("lens_000", attempt.camera_model, 1000, 750, (800.0, 500.0, 375.0, *distortion), 800.0, False)
     images = tuple(SolvedImage(f"lens_000/{i:05d}.png", 0, IDENTITY, 0.5, 100) for i in range(count))
-    return replace(Solution(attempt.name, images=images, lenses=(lens,)), **changes)
+    return Solution(attempt.name, images=images, lenses=(lens,))
 
 
 @pytest.fixture
@@ -137,3 +137,10 @@ def test_two_photos_are_marked_uncertain(fake: Callable[..., Any]) -> None:
     placed = fake({"plain": 2, "affine": 2, "pinhole": 2, "global": 2})()
     assert all(view.report.focal_uncertain for view in placed.placed)
     assert any("Two photos" in warning for warning in placed.warnings)
+
+
+def test_a_simplified_lens_is_marked_uncertain(fake: Callable[..., Any]) -> None:
+    placed = fake({"plain": 2, "affine": 2, "pinhole": 5})()
+    assert placed.report["attempt"] == "pinhole"
+    assert all(view.report.focal_uncertain for view in placed.placed)
+    assert any("only roughly" in warning for warning in placed.warnings)

@@ -183,7 +183,7 @@ def _place(photo: Photo, lens: SolvedLens, winner: Solution, number: int, track_
         report=SolveReport(
             focal_source="held" if lens.held else "solved",
             focal_prior=photo.focal_prior.pixels if photo.focal_prior else None,
-            focal_uncertain=lens.held or len(winner.images) == 2,
+            focal_uncertain=_focal_is_uncertain(winner, lens),
             reprojection_error=image.reprojection_error * scale,
             observations=image.observations,
         ),
@@ -191,9 +191,17 @@ def _place(photo: Photo, lens: SolvedLens, winner: Solution, number: int, track_
     )
 
 
+def _focal_is_uncertain(winner: Solution, lens: SolvedLens) -> bool:
+    """Kept from EXIF, or hardly constrained: by two photos, or by the motion (often straight ahead) that made only an
+    attempt with a simplified lens succeed."""
+    return lens.held or len(winner.images) == 2 or lens.model == "SIMPLE_PINHOLE"
+
+
 def _warnings(winner: Solution) -> tuple[str, ...]:
     if any(lens.held for lens in winner.lenses):
         return ("The photos do not determine the focal length; the one from EXIF was kept.",)
     if len(winner.images) == 2:
         return ("Two photos determine the focal length only roughly: add a third for cameras to rely on.",)
+    if any(_focal_is_uncertain(winner, lens) for lens in winner.lenses):
+        return ("The photos determine the focal length only roughly: the camera moved too little to the side.",)
     return ()
