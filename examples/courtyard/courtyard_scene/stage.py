@@ -13,6 +13,7 @@ from .materials import material
 from .noise import Array, Float
 from .shapes import Shape
 
+LENS_SOFTNESS = 4.5  # pixels: width of the pixel filter; a lens and sensor are never as sharp as a renderer
 SENSOR = 36.0  # millimetres: Blender's sensor along the photo's long side, so that its lens is the 35 mm equivalent
 
 
@@ -90,7 +91,7 @@ def look_through(scene: bpy.types.Scene, camera: Camera, fraction: float) -> Non
 def photograph(scene: bpy.types.Scene, camera: Camera, samples: int, fraction: float = 1.0) -> Array:
     """The upright picture as sRGB bytes (height, width, 3), path traced and denoised."""
     look_through(scene, camera, fraction)
-    _cycles(scene, samples, 1.0)
+    _cycles(scene, samples, LENS_SOFTNESS)
     scene.cycles.use_denoising, scene.cycles.denoising_prefilter = samples > 1, "FAST"
     scene.view_settings.view_transform, scene.view_settings.look = "Standard", "None"
     scene.render.image_settings.file_format, scene.render.image_settings.color_mode = "PNG", "RGB"
