@@ -88,6 +88,27 @@ def test_smaller_is_quicker_but_covers_what_was_asked(tmp_path: Path) -> None:
     assert np.isclose(small.shape[1] / small.shape[0], 2.0, rtol=0.01)
 
 
+@pytest.mark.parametrize("size", [(2003, 1501), (2004, 1504), (2000, 1000)])
+@pytest.mark.parametrize("orientation", [1, 3])
+def test_smaller_is_smaller_by_a_whole_factor(tmp_path: Path, size: tuple[int, int], orientation: int) -> None:
+    """A dot near the far corner stays where it is, whatever the photo's size and turn."""
+    width, height = size
+    x, y = width - 40.0, height - 60.0
+    columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    dot = (255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 128)).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.ascontiguousarray(STORED[orientation](dot[..., None].repeat(3, axis=2)))
+    photo = probe(_save(tmp_path / "dot.jpg", Image.fromarray(stored), exif=exif, quality=95))
+    small = decode(photo, at_least=400)[..., 0].astype(float)
+    factor = width / small.shape[1]
+    assert factor == int(factor) == height / small.shape[0]
+    small[small < 16] = 0
+    rows, columns = np.mgrid[: small.shape[0], : small.shape[1]] + 0.5
+    found = factor * np.array([(small * columns).sum(), (small * rows).sum()]) / small.sum()
+    assert np.abs(found - (x, y)).max() < 0.1
+
+
 def test_identity_is_the_bytes_not_the_name(tmp_path: Path) -> None:
     first = probe(_save(tmp_path / "a.png", Image.fromarray(blocks())))
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes())

@@ -52,20 +52,31 @@ def probe(path: Path) -> Photo:
 def decode(photo: Photo, at_least: int | None = None) -> NDArray[np.uint8]:
     """The photo's pixels: (height, width, 3) uint8 sRGB, upright.
 
-    With `at_least`, a smaller picture may come back (same aspect, long side >= `at_least`), which a JPEG gives for a
-    fraction of the cost. Raises PhotoError where the file has changed or is damaged.
+    With `at_least`, a smaller picture may come back (by a whole factor exactly, long side >= `at_least`), which a JPEG
+    gives for a fraction of the cost. Raises PhotoError where the file has changed or is damaged.
     """
     with _opened(photo.path) as image:
         if at_least is not None:
-            scale = at_least / max(image.size)
-            # draft() decodes at 1/2, 1/4 or 1/8; it picks the smallest that still covers the size asked for.
-            image.draft("RGB", (max(1, round(image.size[0] * scale)), max(1, round(image.size[1] * scale))))
+            _shrink_while_decoding(image, at_least)
         upright = ImageOps.exif_transpose(image) if photo.orientation != 1 else image
         pixels = np.asarray(_to_srgb(upright), dtype=np.uint8)
     aspect = pixels.shape[1] / pixels.shape[0] / (photo.width / photo.height)
     if not 0.98 < aspect < 1.02 and min(pixels.shape[:2]) > MIN_SIDE:
         raise PhotoError(f"{photo.name} has changed while it was in use: add it again.")
     return pixels
+
+
+def _shrink_while_decoding(image: Image.Image, at_least: int) -> None:
+    """Let a JPEG decode itself at 1/8, 1/4 or 1/2, the smallest that has `at_least` pixels on its long side.
+
+    Only by a factor that divides both sides: else the last pixels reach beyond the photo, and everything would be up
+    to a pixel from where its size says.
+    """
+    width, height = image.size
+    for factor in (8, 4, 2):
+        if width % factor == 0 and height % factor == 0 and max(width, height) >= factor * at_least:
+            image.draft("RGB", (width // factor, height // factor))
+            return
 
 
 @contextmanager
