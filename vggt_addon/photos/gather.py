@@ -25,9 +25,12 @@ class PhotoSet:
     left_out: tuple[LeftOut, ...]  # the rest
 
 
-def threads() -> int:
-    """How many photos are worked on at once: Pillow, numpy and OpenCV release the interpreter while they compute."""
-    return max(1, min(8, os.cpu_count() or 1))
+def threads(asked: int = 0) -> int:
+    """How many photos are worked on at once: as many as asked for, else one per core and at most 8.
+
+    Pillow, numpy and OpenCV release the interpreter while they compute; beyond 8 photos at once memory is what lacks.
+    """
+    return asked or max(1, min(8, os.cpu_count() or 1))
 
 
 def gather(inputs: Iterable[str | Path], progress: Progress = no_progress, cancel: Cancel = never) -> PhotoSet:

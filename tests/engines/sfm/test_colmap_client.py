@@ -29,7 +29,7 @@ def run(tmp_path: Path, turned_photos: Callable[[Path, int], list[Path]]) -> Cal
     photos = gather(turned_photos(tmp_path, 2)).photos
     attempt = attempts(2)[0]
     lenses = plan_copies(photos, attempt.copy_size)
-    write_copies(photos, lenses, tmp_path / "copies", no_progress, never)
+    write_copies(photos, lenses, tmp_path / "copies", 1, no_progress, never)
 
     def call(progress: Progress = no_progress, cancel: Cancel = never) -> object:
         return run_attempt(

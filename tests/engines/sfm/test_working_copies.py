@@ -42,7 +42,7 @@ def test_copies_are_upright_and_unstretched(tmp_path: Path) -> None:
     turned = probe(tmp_path / "turned.png")
     assert (turned.width, turned.height) == (1003, 1501)
     folders = plan_copies([turned], 500)
-    write_copies([turned], folders, tmp_path / "copies", no_progress, never)
+    write_copies([turned], folders, tmp_path / "copies", 1, no_progress, never)
     raster = folders[0].copies[0].raster
     with Image.open(tmp_path / "copies" / folders[0].copies[0].name) as image:
         copy = np.asarray(image, float)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
+from ...photos.gather import threads
 from ...photos.photo import Photo
 from ...progress import Cancel, Progress, span
 from ...reconstruction import Json, LeftOut, Lens, SolveReport
@@ -110,7 +111,7 @@ def _attempt(
     lenses: tuple[LensFolder, ...] = plan_copies(photos, attempt.copy_size)
     copies = workspace / f"copies_{attempt.copy_size}"
     if not copies.exists():
-        write_copies(photos, lenses, copies, span(progress, 0.0, 0.1), cancel)
+        write_copies(photos, lenses, copies, threads(settings.threads), span(progress, 0.0, 0.1), cancel)
     return run_attempt(
         attempt,
         lenses,
@@ -136,22 +137,19 @@ def _summary(solution: Solution) -> dict[str, Json]:
 
 
 def _in_photo_pixels(photos: Sequence[Photo], winner: Solution, solutions: Sequence[Solution]) -> PlacedPhotos:
-    placed, found = [], set()
-    for number, image in enumerate(winner.images):
-        index = int(Path(image.name).stem)
-        found.add(index)
-        lens = winner.lenses[image.lens]
-        track_ids = winner.observation_point[winner.observation_image == number]
-        placed.append(_place(photos[index], lens, winner, number, track_ids))
-    left_out = []
-    names = {copy.photo: copy.name for lens in plan_copies(photos, 1000) for copy in lens.copies}
+    lenses = plan_copies(photos, max(photo.long_side for photo in photos))  # for the copies' names, which have no size
+    copy_names = {copy.photo: copy.name for lens in lenses for copy in lens.copies}
+    image_numbers = {image.name: number for number, image in enumerate(winner.images)}
+    placed, left_out = [], []
     for index, photo in enumerate(photos):
-        if index not in found:
-            left_out.append(LeftOut(photo.name, explain_left_out(names[index], winner)))
-    order = sorted(range(len(placed)), key=lambda number: photos.index(placed[number].photo))
+        number = image_numbers.get(copy_names[index])
+        if number is None:
+            left_out.append(LeftOut(photo.name, explain_left_out(copy_names[index], winner)))
+        else:
+            placed.append(_place(photo, winner, number))
     errors = [view.report.reprojection_error or 0.0 for view in placed]
     return PlacedPhotos(
-        placed=tuple(placed[number] for number in order),
+        placed=tuple(placed),
         left_out=tuple(left_out),
         points=winner.points,
         warnings=_warnings(winner),
@@ -167,8 +165,9 @@ def _in_photo_pixels(photos: Sequence[Photo], winner: Solution, solutions: Seque
     )
 
 
-def _place(photo: Photo, lens: SolvedLens, winner: Solution, number: int, track_ids: NDArray[np.int64]) -> PlacedPhoto:
+def _place(photo: Photo, winner: Solution, number: int) -> PlacedPhoto:
     image = winner.images[number]
+    lens = winner.lenses[image.lens]
     scale = photo.long_side / max(lens.width, lens.height)
     focal = lens.focal * scale
     # The copies are cut equally on both sides, so their centre, where COLMAP holds the principal point, is the photo's.
@@ -187,7 +186,7 @@ def _place(photo: Photo, lens: SolvedLens, winner: Solution, number: int, track_
             reprojection_error=image.reprojection_error * scale,
             observations=image.observations,
         ),
-        track_ids=track_ids,
+        track_ids=winner.observation_point[winner.observation_image == number],
     )
 
 

@@ -35,14 +35,15 @@ class SfmEngine:
         """See `engines.base.Engine.reconstruct`."""
         cameras = solve_cameras(photos, workspace / "solver", settings, span(progress, 0.0, 0.6), cancel)
         rasters = [fit_raster(view.photo.width, view.photo.height, settings.depth_size) for view in cameras.placed]
-        pictures = _pictures(cameras.placed, rasters, workspace / "photos", span(progress, 0.6, 0.65), cancel)
+        at_once = threads(settings.threads)
+        pictures = _pictures(cameras.placed, rasters, workspace / "photos", at_once, span(progress, 0.6, 0.65), cancel)
         depth_maps = estimate_depth(
             [
                 _dense_view(view, raster, color)
                 for view, raster, (_, color) in zip(cameras.placed, rasters, pictures, strict=True)
             ],
             cameras.points,
-            DenseSettings(threads=settings.threads or threads()),
+            DenseSettings(threads=at_once),
             span(progress, 0.65, 1.0),
             cancel,
         )
@@ -56,11 +57,18 @@ class SfmEngine:
 
 
 def _pictures(
-    placed: Sequence[PlacedPhoto], rasters: Sequence[Raster], folder: Path, progress: Progress, cancel: Cancel
+    placed: Sequence[PlacedPhoto],
+    rasters: Sequence[Raster],
+    folder: Path,
+    at_once: int,
+    progress: Progress,
+    cancel: Cancel,
 ) -> list[tuple[Path, NDArray[np.uint8]]]:
+    # A folder for each: the copies of a.png and of a.png.jpg have the same name.
+    folders = [folder / f"{number:05d}" for number in range(len(placed))]
     pictures = []
-    with ThreadPoolExecutor(threads()) as pool:
-        for picture in pool.map(make_picture, placed, rasters, [folder] * len(placed)):
+    with ThreadPoolExecutor(at_once) as pool:
+        for picture in pool.map(make_picture, placed, rasters, folders):
             check(cancel)
             pictures.append(picture)
             progress("Preparing pictures", len(pictures) / len(placed))

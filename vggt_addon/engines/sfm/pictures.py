@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...geometry.projection import scale_pixels
 from ...geometry.raster import Raster
 from ...photos.read import decode
 from .cameras import PlacedPhoto
@@ -21,7 +22,7 @@ def make_picture(view: PlacedPhoto, raster: Raster, folder: Path) -> tuple[Path,
     """The file to show and the (h, w, 3) uint8 sRGB colours of the depth grid, without distortion.
 
     The original file is named where it can be shown as it is; otherwise an upright, straightened 8-bit sRGB copy is
-    written into `folder` under the photo's name.
+    written into `folder`, this photo's own, under the photo's name.
     """
     photo = view.photo
     straighten = view.lens.corner_displacement >= WORTH_UNDISTORTING
@@ -30,7 +31,7 @@ def make_picture(view: PlacedPhoto, raster: Raster, folder: Path) -> tuple[Path,
     pixels = decode(photo, at_least=None if copied else 2 * max(raster.width, raster.height))
     ratio = pixels.shape[1] / photo.width
     if straighten:
-        pixels = undistort(pixels, np.diag([ratio, ratio, 1.0]) @ view.intrinsics, view.distortion)
+        pixels = undistort(pixels, scale_pixels(ratio, ratio) @ view.intrinsics, view.distortion)
     picture = Image.fromarray(pixels)
     path = photo.path
     if copied:

@@ -12,7 +12,6 @@ from pathlib import Path
 from PIL import Image
 
 from ...geometry.raster import Raster, fit_raster
-from ...photos.gather import threads
 from ...photos.photo import Photo
 from ...photos.read import decode
 from ...progress import Cancel, Progress, check
@@ -37,7 +36,7 @@ class LensFolder:
 
 
 def plan_copies(photos: Sequence[Photo], long_side: int) -> tuple[LensFolder, ...]:
-    """Group the photos by lens and size. The copies' names are ASCII and sort as the photos do."""
+    """Group the photos by lens and size. The copies' names are ASCII, and the same for every `long_side`."""
     groups: dict[tuple[str, int, int, float | None], list[int]] = {}
     for index, photo in enumerate(photos):
         prior = photo.focal_prior.pixels if photo.focal_prior else None
@@ -52,9 +51,17 @@ def plan_copies(photos: Sequence[Photo], long_side: int) -> tuple[LensFolder, ..
 
 
 def write_copies(
-    photos: Sequence[Photo], lenses: Sequence[LensFolder], root: Path, progress: Progress, cancel: Cancel
+    photos: Sequence[Photo],
+    lenses: Sequence[LensFolder],
+    root: Path,
+    at_once: int,
+    progress: Progress,
+    cancel: Cancel,
 ) -> None:
-    """Write what `plan_copies` planned below `root`. Raises PhotoError where a photo turns out to be damaged."""
+    """Write what `plan_copies` planned below `root`, `at_once` photos at a time.
+
+    Raises PhotoError where a photo turns out to be damaged, Cancelled.
+    """
     copies = [copy for lens in lenses for copy in lens.copies]
     for lens in lenses:
         (root / lens.folder).mkdir(parents=True, exist_ok=True)
@@ -69,7 +76,7 @@ def write_copies(
         )
         picture.save(root / copy.name, compress_level=1)
 
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         for number, _ in enumerate(pool.map(write, copies)):
             progress("Preparing photos", (number + 1) / len(copies))
 
