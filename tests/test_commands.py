@@ -141,6 +141,16 @@ def test_wrong_names_are_sentences(photos: Path, tmp_path: Path) -> None:
     run("import", photos, code=2)
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--seed", "-1"), ("--threads", "-2"), ("--points", "0"), ("--depth-size", "63"), ("--points", "many")],
+)
+def test_numbers_out_of_range_are_wrong_usage(tmp_path: Path, option: str, value: str) -> None:
+    """A negative seed means to COLMAP that every run may differ."""
+    done = run("reconstruct", tmp_path, "-o", tmp_path / "capture", f"{option}={value}", code=2)
+    assert option in done.stderr and "whole number from" in done.stderr
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 @pytest.mark.parametrize("stage", ["Finding details", "Measuring depth", "Reliefs"])
 def test_ctrl_c_leaves_nothing_half_written(photos: Path, tmp_path: Path, stage: str) -> None:

@@ -7,7 +7,7 @@ This module imports nothing beyond the standard library; the commands import wha
 import argparse
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import __version__, commands
@@ -60,13 +60,21 @@ def _parser() -> argparse.ArgumentParser:
     photos = argparse.ArgumentParser(add_help=False)
     photos.add_argument("photos", nargs="+", metavar="PHOTOS", help="files, folders or patterns")
     photos.add_argument("--engine", default="auto", choices=("auto", "sfm"), help="default: auto")
-    photos.add_argument("--seed", type=int, default=0, help="same seed, same result (default 0)")
     photos.add_argument(
-        "--depth-size", type=_depth_size, default=512, metavar="PIXELS", help="long side of the depth maps"
+        "--seed", type=_whole_number(0, 2**31 - 1), default=0, help="same seed, same result (default 0)"
+    )
+    photos.add_argument(
+        "--depth-size",
+        type=_whole_number(64, 4096),
+        default=512,
+        metavar="PIXELS",
+        help="long side of the depth maps (64 to 4096, default 512)",
     )
     photos.add_argument("--sequence", action="store_true", help="the photos are frames of one walk, in order")
-    photos.add_argument("--threads", type=int, default=0, help="default: as many as there are cores")
-    photos.add_argument("--points", type=_positive, default=1_000_000, metavar="N", help="point budget")
+    photos.add_argument("--threads", type=_whole_number(0, 1024), default=0, help="default: as many as there are cores")
+    photos.add_argument(
+        "--points", type=_whole_number(1, 2**31 - 1), default=1_000_000, metavar="N", help="point budget"
+    )
 
     pictures = argparse.ArgumentParser(add_help=False)
     pictures.add_argument("--preview", type=Path, metavar="PNG", help="render the scene from outside")
@@ -91,18 +99,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
+def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
+    """How argparse reads a whole number within a range."""
 
+    def read(text: str) -> int:
+        if not (text.isdecimal() and lowest <= int(text) <= highest):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {lowest} to {highest}")
+        return int(text)
 
-def _depth_size(text: str) -> int:
-    number = int(text)
-    if not 64 <= number <= 4096:
-        raise argparse.ArgumentTypeError(f"{number} is not between 64 and 4096")
-    return number
+    return read
 
 
 if __name__ == "__main__":
