@@ -101,6 +101,18 @@ def test_cancel_kills_the_child_at_once(run: Callable[..., object]) -> None:
     assert not _children()
 
 
+def test_a_child_that_closes_its_pipe_and_stays_can_be_cancelled(
+    run: Callable[..., object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "silent_solver.py").write_text("import os, time; os.close(1); time.sleep(20)")
+    monkeypatch.setattr(colmap_client, "MODULE", "silent_solver")
+    monkeypatch.setattr(colmap_client, "_PACKAGE_PARENT", tmp_path)
+    started = time.monotonic()
+    with pytest.raises(Cancelled):
+        run(cancel=lambda: time.monotonic() - started > 1)
+    assert time.monotonic() - started < 5
+
+
 @pytest.mark.parametrize(
     "program",
     [

@@ -96,7 +96,8 @@ def _run(job: Path, log: Path, progress: Progress, cancel: Cancel) -> int:
     """Start the process, pass its progress on, and return how it ended."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_PACKAGE_PARENT), *filter(None, sys.path)])}
     with log.open("wb") as log_file:
-        # A session of its own, so that Ctrl-C in a terminal reaches us alone and we decide what to stop.
+        # A session of its own (on Windows: no console), so that Ctrl-C in a terminal reaches us alone and we decide
+        # what to stop. On Windows this also keeps a console window from opening over Blender.
         process = subprocess.Popen(
             [sys.executable, "-m", MODULE, str(job)],
             stdin=subprocess.PIPE,
@@ -104,6 +105,7 @@ def _run(job: Path, log: Path, progress: Progress, cancel: Cancel) -> int:
             stderr=log_file,
             env=environment,
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     try:
         assert process.stdout is not None
@@ -116,7 +118,7 @@ def _run(job: Path, log: Path, progress: Progress, cancel: Cancel) -> int:
             except queue.Empty:
                 continue
             if line is None:
-                return process.wait()
+                return _wait(process, cancel)
             _pass_on(line, progress)
     finally:
         if process.poll() is None:
@@ -125,6 +127,16 @@ def _run(job: Path, log: Path, progress: Progress, cancel: Cancel) -> int:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def _wait(process: "subprocess.Popen[bytes]", cancel: Cancel) -> int:
+    """The exit code of a process that has closed its end of the pipe, which does not mean that it ends."""
+    while True:
+        check(cancel)
+        try:
+            return process.wait(timeout=0.1)
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def _read_lines(stdout: IO[bytes], lines: "queue.Queue[bytes | None]") -> None:
