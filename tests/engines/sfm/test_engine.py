@@ -17,8 +17,8 @@ def test_copies_whose_names_would_be_equal_stay_apart(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 3  # so that neither can be shown as it is
     placed = []
-    for name, color in (("a.png", (200, 40, 40)), ("a.png.jpg", (40, 40, 200))):
-        Image.new("RGB", (96, 64), color).save(tmp_path / name, exif=exif)
+    for name, shade in (("a.png", (200, 40, 40)), ("a.png.jpg", (40, 40, 200))):
+        Image.new("RGB", (96, 64), shade).save(tmp_path / name, exif=exif)
         lens = Lens("SIMPLE_PINHOLE", (90.0, 48.0, 32.0), 0.0)
         intrinsics = np.array([[90.0, 0, 48], [0, 90.0, 32], [0, 0, 1]])
         photo = probe(tmp_path / name)
