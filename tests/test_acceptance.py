@@ -112,21 +112,82 @@ def test_photos_without_measured_cameras(
             assert abs(view.intrinsics[0, 0] / view.report.focal_prior - 1) <= focal_bound
 
 
-def test_example(tmp_path: Path) -> None:
-    """Needs nothing from outside: the example's truth is its own."""
-    example = REPOSITORY / "examples" / "courtyard"
+# The example: its truth is its own, so nothing from outside is needed.
+
+EXAMPLE = REPOSITORY / "examples" / "courtyard"
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Reconstruction:
+    return reconstruct([EXAMPLE / "photos"], tmp_path_factory.mktemp("example") / "courtyard")
+
+
+def test_example_cameras(example: Reconstruction) -> None:
     spec = importlib.util.spec_from_file_location("compare", REPOSITORY / "examples" / "compare_with_truth.py")
     assert spec is not None and spec.loader is not None
     compare = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(compare)
-    capture = reconstruct([example / "photos"], tmp_path / "courtyard")
-    truth = json.loads((example / "cameras.json").read_text())["images"]
-    assert len(capture.views) == len(truth)
-    poses = {Path(view.name).stem: view.camera_from_world for view in capture.views}
+    truth = json.loads((EXAMPLE / "cameras.json").read_text())["images"]
+    assert len(example.views) == len(truth)
+    poses = {Path(view.name).stem: view.camera_from_world for view in example.views}
     true_poses = {Path(image["name"]).stem: np.array(image["cam_from_world"], np.float64) for image in truth}
     errors = compare.pair_errors(poses, true_poses)
     assert np.mean([(errors < degrees).mean() for degrees in (1, 2, 3)]) >= 0.97
     focal = {Path(image["name"]).stem: image["K"][0][0] for image in truth}
-    for view in capture.views:
+    for view in example.views:
         assert abs(view.intrinsics[0, 0] / focal[Path(view.name).stem] - 1) < 0.005
-    print("\n".join(compare.compare(capture, example / "cameras.json")), file=sys.stderr)
+    print("\n".join(compare.compare(example, EXAMPLE / "cameras.json")), file=sys.stderr)
+
+
+@pytest.fixture(scope="module")
+def scene(example: Reconstruction) -> Any:
+    """The example built in an empty Blender, with its default threshold."""
+    from vggt_addon.scene.build import BuildSettings, build
+    from vggt_addon.scene.save import new_file
+
+    new_file()
+    return build(example, settings=BuildSettings(points=False))
+
+
+@pytest.fixture(scope="module")
+def measures(helper: Callable[[str], ModuleType]) -> ModuleType:
+    return helper("scene/measures.py")
+
+
+def test_example_reliefs_are_their_photos(example: Reconstruction, scene: Any, measures: ModuleType) -> None:
+    """With nothing hidden, each relief through its own camera is the picture it is textured with."""
+    from vggt_addon.scene.root import THRESHOLD, set_slider
+
+    default = scene.root[THRESHOLD]
+    set_slider(scene.root, THRESHOLD, 0.0)
+    for view, camera, relief in zip(example.views, scene.cameras, scene.reliefs, strict=True):
+        picture, shown = measures.render(camera, [relief])
+        photo = measures.read(view.photo)
+        assert measures.psnr(picture, photo, shown) >= 45, view.name
+        assert shown.mean() >= 0.85, view.name
+        assert measures.shift(photo, picture, shown) < 0.1, view.name
+    set_slider(scene.root, THRESHOLD, default)
+
+
+def test_example_reliefs_agree_with_the_other_photos(example: Reconstruction, scene: Any, measures: ModuleType) -> None:
+    """Any depth passes through its own camera; through another one, only the right depth does."""
+    figures = []
+    for i, camera in enumerate(scene.cameras):
+        photo = measures.read(example.views[i].photo)
+        own = measures.render_depth(camera, [scene.reliefs[i]])
+        for j, relief in enumerate(scene.reliefs):
+            if i == j:
+                continue
+            both = measures.seen_by_both(measures.render_depth(camera, [relief]), own)
+            if both.mean() < 0.3:
+                continue
+            quality = measures.psnr(measures.render(camera, [relief])[0], photo, both)
+            figures.append((round(quality, 2), i, j))
+            if (i + j) % 3 == 0:  # a third of the pairs: the card is worse by far everywhere
+                card = measures.flat_card(relief, scene.cameras[j])
+                flat, covered = measures.render(camera, [card])
+                assert measures.psnr(flat, photo, both & covered) <= quality - 3, (i, j)
+                card.hide_render = True
+    print(f"{len(figures)} pairs share 30 % of their view; the worst: {sorted(figures)[:4]}", file=sys.stderr)
+    assert len(figures) >= 40
+    assert min(figures)[0] >= 22
