@@ -59,7 +59,7 @@ def _build_relief(group: bpy.types.GeometryNodeTree) -> None:
     edge.inputs["Name"].default_value = "depth_edge"
     cut = _node(group, "FunctionNodeBooleanMath", -400, -400, operation="AND")
     either = _node(group, "FunctionNodeBooleanMath", -200, -200, operation="OR")
-    # ALL and not the quicker ONLY_FACE: the viewport draws the edges and vertices that the latter leaves over, in black.
+    # ALL and not the quicker ONLY_FACE, whose left-over edges and vertices the viewport draws in black.
     delete = _node(group, "GeometryNodeDeleteGeometry", 0, 0, domain="FACE", mode="ALL")
     _link(
         group,
