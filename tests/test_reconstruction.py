@@ -125,7 +125,17 @@ def test_the_reference_is_a_view() -> None:
         Reconstruction((a_view(),), "sfm", reference=1)
 
 
-@pytest.mark.parametrize("matrix", [np.zeros((4, 4)), np.diag([1.0, 1, -1, 1]), np.diag([1.0, 1, 1, 2]), np.eye(3)])
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.zeros((4, 4)),
+        np.diag([1.0, 1, -1, 1]),
+        np.diag([1.0, 1, 1, 2]),
+        np.eye(3),
+        np.diag([1.0, 1, 2, 1]),
+        np.eye(4) + 0.1 * np.eye(4, k=1),
+    ],
+)
 def test_the_scene_is_a_similarity_of_the_world(matrix: np.ndarray[Any, Any]) -> None:
     with pytest.raises(ValueError):
         Reconstruction((a_view(),), "sfm", scene_from_world=matrix)

@@ -167,7 +167,7 @@ class Reconstruction:
                 raise ValueError("a point names a view that does not exist")
         if self.scene_from_world is not None:
             _set_array(self, "scene_from_world", np.float64, (4, 4))
-            if not _ends_in_one(self.scene_from_world) or not np.linalg.det(self.scene_from_world) > 0:
+            if not (_ends_in_one(self.scene_from_world) and _scales_evenly(self.scene_from_world[:3, :3])):
                 raise ValueError("scene_from_world is not a similarity")
 
     def replace(self, **changes: Any) -> Self:
@@ -195,6 +195,12 @@ class Reconstruction:
 def _ends_in_one(matrix: NDArray[np.float64]) -> bool:
     """Whether the last row is 0 ... 0 1, as in every affine map."""
     return bool(np.abs(matrix[-1] - np.eye(len(matrix))[-1]).max() < 1e-9)
+
+
+def _scales_evenly(linear: NDArray[np.float64]) -> bool:
+    """Whether a (3, 3) map is a rotation times a positive number: no shear, no mirror image."""
+    scale = np.cbrt(np.linalg.det(linear))
+    return bool(scale > 0 and np.abs(linear @ linear.T / scale**2 - np.eye(3)).max() < 1e-5)
 
 
 def _set_array(record: object, name: str, dtype: DTypeLike, shape: tuple[int | None, ...]) -> None:

@@ -1,11 +1,8 @@
+import cv2
 import numpy as np
 import pytest
 
-from vggt_addon.geometry.rotations import angle_between, any_perpendicular, rotation_about, unit, upright_rotation
-
-
-def test_a_turn_about_an_axis_is_right_handed() -> None:
-    np.testing.assert_allclose(rotation_about(np.array([0.0, 0, 2]), np.pi / 2) @ [1, 0, 0], [0, 1, 0], atol=1e-15)
+from vggt_addon.geometry.rotations import angle_between, any_perpendicular, unit, upright_rotation
 
 
 @pytest.mark.parametrize("angle", [1e-9, 0.3, np.pi / 2, 3.1])
@@ -13,7 +10,8 @@ def test_the_angle_of_a_turn_is_found_again(angle: float) -> None:
     axis = np.array([1.0, 2, 3])
     vector = any_perpendicular(axis)
     assert vector @ axis == pytest.approx(0, abs=1e-12)
-    assert angle_between(vector, rotation_about(axis, angle) @ vector) == pytest.approx(angle, rel=1e-6)
+    turned = cv2.Rodrigues(angle * unit(axis))[0] @ vector
+    assert angle_between(vector, turned) == pytest.approx(angle, rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(5))

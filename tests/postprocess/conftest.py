@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from vggt_addon.geometry.projection import grid_pixels
-from vggt_addon.geometry.rotations import rotation_about, unit
+from vggt_addon.geometry.rotations import unit
 from vggt_addon.geometry.similarity import similarity
 from vggt_addon.reconstruction import Reconstruction, View
 
@@ -41,15 +42,20 @@ class World:
 
     def tilted(self, seed: int, scale: float = 1.0, distance: float = 0.0) -> "World":
         rng = np.random.default_rng(seed)
-        rotation = rotation_about(rng.normal(size=3), float(rng.uniform(0.3, 3)))
+        rotation = _turn(rng.normal(size=3), float(rng.uniform(0.3, 3)))
         return self.moved(similarity(scale, rotation, rng.normal(size=3) * distance))
+
+
+def _turn(axis: Float, angle: float) -> Float:
+    """Rotation (3, 3) by `angle` radians about `axis` (3,)."""
+    return np.asarray(cv2.Rodrigues(angle * unit(axis))[0], np.float64)
 
 
 def camera_at(center: Float, target: Float, roll: float = 0.0) -> Float:
     """camera_from_world (4, 4) of an upright photo taken at `center` towards `target`, then rolled by radians."""
     z = unit(np.asarray(target, float) - center)
     x = unit(np.cross(z, UP))
-    rotation = rotation_about(np.array([0.0, 0, 1]), roll) @ np.stack([x, np.cross(z, x), z])
+    rotation = _turn(UP, roll) @ np.stack([x, np.cross(z, x), z])
     camera = np.eye(4)
     camera[:3, :3] = rotation
     camera[:3, 3] = -rotation @ center

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from vggt_addon.geometry.projection import camera_center, transform
-from vggt_addon.geometry.similarity import decompose
 from vggt_addon.postprocess.placement import place
 from vggt_addon.postprocess.upright import find_up
+from vggt_addon.reconstruction import Reconstruction
 
 
 def placed(world: Any, reference: int = 0, **named: Any) -> tuple[Any, Any]:
@@ -36,7 +36,7 @@ def test_it_stands_on_the_ground_in_front_of_the_artist(
 ) -> None:
     world = courtyard.tilted(seed, scale, distance)
     placement, points = placed(world, reference=3)
-    decompose(placement.scene_from_world)  # a similarity
+    Reconstruction((), "sfm", scene_from_world=placement.scene_from_world)  # refuses what is no similarity
     assert placement.floor == "ground plane" and placement.figures()["scale_is_metric"] is False
     unit = placement.scale * scale  # scene units in one unit of the upright world
     assert np.percentile(points[:4000, 2], [5, 95]) == pytest.approx([0, 0], abs=0.05 * unit)

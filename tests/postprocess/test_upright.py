@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vggt_addon.errors import Cancelled
-from vggt_addon.geometry.rotations import angle_between, rotation_about
+from vggt_addon.geometry.rotations import angle_between
 from vggt_addon.postprocess.upright import find_ground, find_up, up_from_cameras
 
 UP = np.array([0.0, 0, 1])
@@ -125,17 +125,6 @@ def test_photos_without_exif_orientation_are_outvoted(make_world: Any, parts: An
     for cameras in (parts.ring(9, 5, 1.6, rolls=rolls), parts.ring(9, 5, 3.0, arc=60, rolls=rolls)):
         world = make_world(cameras).tilted(6)
         assert error_degrees(up_from_cameras(world.cameras_from_world).direction, world) < 1.0
-
-
-def test_portrait_photos_are_upright_photos(make_world: Any, parts: Any) -> None:
-    """EXIF orientation has been applied: a portrait photo's x axis is level like any other's."""
-    landscape = parts.ring(8, 5, 1.6)
-    sensor = rotation_about(np.array([0.0, 0, 1]), np.pi / 2)
-    portrait = landscape.copy()
-    portrait[:, :3] = sensor @ landscape[:, :3]  # as the sensor was held
-    portrait[:, :3] = sensor.T @ portrait[:, :3]  # as decoding turned it upright
-    world = make_world(np.concatenate([landscape, portrait])).tilted(1)
-    assert error_degrees(up_from_cameras(world.cameras_from_world).direction, world) < 0.5
 
 
 def test_a_single_camera_is_taken_as_level(make_world: Any, parts: Any) -> None:

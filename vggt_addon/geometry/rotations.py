@@ -39,10 +39,3 @@ def upright_rotation(up: Float, forward: Float) -> Float:
     level = forward - (forward @ z) * z
     y = unit(level) if np.linalg.norm(level) > 1e-9 * np.linalg.norm(forward) else any_perpendicular(z)
     return np.stack([np.cross(y, z), y, z])
-
-
-def rotation_about(axis: Float, angle: float) -> Float:
-    """Rotation (3, 3) by `angle` radians about `axis` (3,), right-handed: Rodrigues' formula."""
-    x, y, z = unit(axis)
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross, dtype=np.float64)
