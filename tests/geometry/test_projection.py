@@ -48,6 +48,8 @@ def test_axes() -> None:
 def test_inverse_and_centre(camera_from_world: NDArray[np.float64]) -> None:
     assert np.allclose(inverse_rigid(camera_from_world) @ camera_from_world, np.eye(4))
     assert np.allclose(transform(camera_from_world, camera_center(camera_from_world)), 0, atol=1e-12)
+    several = np.array([camera_from_world, inverse_rigid(camera_from_world), np.eye(4)])
+    assert np.allclose(camera_center(several), [camera_center(one) for one in several])
 
 
 def test_grid_pixels_are_centres() -> None:

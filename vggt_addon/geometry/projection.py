@@ -25,8 +25,9 @@ def inverse_rigid(target_from_source: Float) -> Float:
 
 
 def camera_center(camera_from_world: Float) -> Float:
-    """Where the camera stands: (3,) float64, world frame. C = -R^T t."""
-    return np.asarray(-camera_from_world[:3, :3].T @ camera_from_world[:3, 3], dtype=np.float64)
+    """Where cameras (..., 4, 4) stand: (..., 3) float64, world frame. C = -R^T t."""
+    rotation, translation = camera_from_world[..., :3, :3], camera_from_world[..., :3, 3]
+    return np.asarray(-np.einsum("...ij,...i->...j", rotation, translation), dtype=np.float64)
 
 
 def project(intrinsics: Float, camera_from_world: Float, points: Float) -> tuple[Float, Float]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.projection import camera_center
 from ..geometry.rotations import upright_rotation
 from ..geometry.similarity import similarity
 from .upright import Upright
@@ -47,8 +48,7 @@ def place(
     points' height, is z = 0. The scale makes what is seen near the cameras span `extent` units along the longest axis.
     """
     rotation = upright_rotation(upright.up, _heading(cameras_from_world[reference, :3, :3], upright.up))
-    rotations, translations = cameras_from_world[:, :3, :3], cameras_from_world[:, :3, 3]
-    centers = -np.einsum("nij,ni->nj", rotations, translations)
+    centers = camera_center(cameras_from_world)
     seen = points if len(points) else centers
     origin = np.median(seen, axis=0)  # differences first: worlds may lie a million units from their own zero
     turned, turned_centers = (seen - origin) @ rotation.T, (centers - origin) @ rotation.T

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.projection import grid_pixels, unproject
+from ..geometry.projection import camera_center, grid_pixels, unproject
 from ..progress import Cancel, Progress, check, never, no_progress
 from ..reconstruction import PointCloud, View
 from .depth_edges import fringe
@@ -34,9 +34,8 @@ class _Samples:
     view: NDArray[np.int32]  # (m,) index of the view
     pixel: NDArray[np.int32]  # (m,) index into the view's flattened grid
     confidence: NDArray[np.float32]  # (m,)
-    offset: NDArray[np.float32]  # (m, 3) world, from `origin`: enough to sort into voxels, at half the memory
+    offset: NDArray[np.float32]  # (m, 3) world, from `_origin`: enough to sort into voxels, at half the memory
     footprint: NDArray[np.float32]  # (m,) world units: what one grid pixel spans there
-    origin: Float  # (3,) world
 
 
 @dataclass(frozen=True)
@@ -115,14 +114,13 @@ def _samples(views: Sequence[View], floor: float, progress: Progress, cancel: Ca
         nothing = np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32)
         parts = [(*nothing, np.zeros((0, 3), np.float32), np.zeros(0, np.float32))]
     view_index, pixel, confidence, offset, footprint = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return _Samples(view_index, pixel, confidence, offset, footprint, origin)
+    return _Samples(view_index, pixel, confidence, offset, footprint)
 
 
 def _origin(views: Sequence[View]) -> Float:
     """A place near the scene, so that float32 offsets from it are exact enough in worlds far from zero."""
-    rotations = np.array([view.camera_from_world[:3, :3] for view in views])
-    translations = np.array([view.camera_from_world[:3, 3] for view in views])
-    return np.asarray(np.median(-np.einsum("nij,ni->nj", rotations, translations), axis=0))
+    centers = camera_center(np.array([view.camera_from_world for view in views]))
+    return np.asarray(np.median(centers, axis=0))
 
 
 def _positions(view: View, pixel: NDArray[np.int32]) -> Float:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.planes import Plane, fit_plane, height_above, planes_through, spread_in_plane
+from ..geometry.projection import camera_center
 from ..geometry.rotations import angle_between, unit
 from ..progress import Cancel, check, never
 
@@ -45,7 +46,6 @@ class Ground(NamedTuple):
 
     plane: Plane  # world; normal towards the cameras
     inliers: float  # share of the points that lie on it
-    below: float  # share of the points that lie clearly under it
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,7 @@ def find_up(cameras_from_world: Float, points: Float, seed: int = 0, cancel: Can
     """
     cameras = up_from_cameras(cameras_from_world)
     tolerance = float(np.clip(3.0 * cameras.uncertainty, LEAST_TOLERANCE, MOST_TOLERANCE))
-    rotations, translations = cameras_from_world[:, :3, :3], cameras_from_world[:, :3, 3]
-    centers = -np.einsum("nij,ni->nj", rotations, translations)
-    ground = find_ground(points, centers, cameras.direction, tolerance, seed, cancel)
+    ground = find_ground(points, camera_center(cameras_from_world), cameras.direction, tolerance, seed, cancel)
     if ground is None:
         return Upright(cameras.direction, "cameras", cameras, None)
     return Upright(ground.plane.normal, "ground plane", cameras, ground)
@@ -257,4 +255,4 @@ def _judged(plane: Plane, sample: Float, thickness: float) -> Ground | None:
     if inliers < STRONG or below > MOST_BELOW or inliers < PEAK * just_above:
         return None
     large, small = spread_in_plane(sample[on_it])
-    return Ground(plane, inliers, below) if small >= FLATTEST_STRIP * large else None
+    return Ground(plane, inliers) if small >= FLATTEST_STRIP * large else None
