@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import attributes
+from .cameras import SENSOR
 from .materials import photo_material
 
 EDGES = ((0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1))
@@ -23,7 +24,7 @@ def frustum_corners(camera: bpy.types.Object, long_side: float) -> NDArray[np.fl
     data = camera.data
     width, height = camera["photo_width"], camera["photo_height"] * camera["pixel_aspect"]
     unit = long_side / max(width, height)
-    depth = data.lens / 36.0 * long_side  # the sensor's long side is 36 mm
+    depth = data.lens / SENSOR * long_side
     x, y, shift = width * unit / 2, height * unit / 2, long_side
     corners = np.array([[0, 0, 0], [-x, y, -depth], [-x, -y, -depth], [x, -y, -depth], [x, y, -depth]], np.float64)
     corners[1:, 0] += data.shift_x * shift
