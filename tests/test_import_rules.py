@@ -12,10 +12,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Longest prefix wins. What a room may import beyond the standard library, numpy and (relatively) the project itself.
 ALLOWED: dict[str, set[str]] = {
     "": set(),
-    "__main__.py": {"tqdm", "bpy"},
     "console.py": {"tqdm"},
     "commands.py": {"bpy"},
-    "pipeline.py": {"tqdm"},
     "photos": {"PIL", "pillow_heif"},
     "engines/layers": {"torch"},
     "engines/vggt": {"torch", "safetensors"},
@@ -110,10 +108,10 @@ def test_file_is_small_or_says_why(path: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert length <= 80, f"{path.name}: {node.name} is {length} lines long"
+            assert length <= 50, f"{path.name}: {node.name} is {length} lines long"
 
 
-def test_the_rules_bite(tmp_path: Path) -> None:
+def test_the_rules_bite() -> None:
     assert _rule("scene/build.py", ALLOWED) == {"bpy", "bpy_extras", "mathutils"}
     assert _rule("geometry/raster.py", ALLOWED) == set()
     assert _rule("engines/sfm/colmap_process.py", ALLOWED) == {"pycolmap"}
