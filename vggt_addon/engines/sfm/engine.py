@@ -106,12 +106,11 @@ def _view(view: PlacedPhoto, raster: Raster, path: Path, color: NDArray[np.uint8
 
 
 def _reconstruction(cameras: PlacedPhotos, views: tuple[View, ...], settings: EngineSettings) -> Reconstruction:
-    measured = float(np.mean([(view.depth > 0).mean() for view in views if view.depth is not None]))
     return Reconstruction(
         views=views,
         engine=SfmEngine.name,
         settings={"engine": SfmEngine.name, **asdict(settings)},
         left_out=cameras.left_out,
         warnings=cameras.warnings,
-        report={**cameras.report, "measured_share": measured},
+        report=cameras.report,
     )
