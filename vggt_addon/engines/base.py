@@ -20,7 +20,7 @@ class EngineSettings:
     seed: int = 0  # the same photos, settings, seed and machine give the same result
     depth_size: int = 512  # pixels: long side of the depth grid
     sequence: bool = False  # the photos are frames of one walk: only neighbours in time are compared
-    threads: int = 0  # 0: as many as the machine has cores
+    threads: int = 0  # 0: the engine's choice, up to one for each core
 
 
 class Engine(Protocol):
