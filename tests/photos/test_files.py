@@ -1,5 +1,6 @@
 """Finding photos."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,39 @@ def test_nothing_is_a_sentence(tmp_path: Path) -> None:
         find_photos([str(tmp_path / "*.jpg")])
     with pytest.raises(PhotoError, match="an empty list"):
         find_photos([])
+
+
+def test_odd_names_are_names_or_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    odd = ["~nobody.jpg", "-a.jpg", "100% {a} 'b' \"c\".jpg", "a\nb.jpg", "\u00fcml\u00e4ut \U0001f600.jpg"]
+    for name in odd:
+        Path(name).write_bytes(b"")
+    assert {path.name for path in find_photos(odd)} == set(odd)
+    for name in ("~nobody/a.jpg", "x" * 3000, "x" * 3000 + "*", ""):
+        with pytest.raises(PhotoError):
+            find_photos([name])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(PhotoError, match="neither a file nor a folder"):
+        find_photos([tmp_path / "a.jpg"])
+    with pytest.raises(PhotoError, match="No photos were found"):
+        find_photos([tmp_path])
+
+
+def test_links_in_a_circle_and_folders_called_like_photos_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to(tmp_path / "b.jpg")
+    (tmp_path / "b.jpg").symlink_to(tmp_path / "a.jpg")
+    (tmp_path / "c.jpg").mkdir()
+    (tmp_path / "d.jpg").write_bytes(b"")
+    assert find_photos([tmp_path]) == find_photos([tmp_path / "*.jpg"]) == [tmp_path / "d.jpg"]
+
+
+def test_a_pattern_does_not_reach_into_captures(tmp_path: Path) -> None:
+    for name in ("photos/a.jpg", "scene.capture/photos/a.jpg", "scene.capture/reconstruction.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert find_photos([f"{tmp_path}/**/*.jpg"]) == [tmp_path / "photos" / "a.jpg"]
+    assert find_photos([tmp_path / "scene.capture" / "photos"]) == [tmp_path / "scene.capture" / "photos" / "a.jpg"]

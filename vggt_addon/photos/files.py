@@ -1,14 +1,16 @@
 """From what the artist named (files, folders, patterns) to photo files in natural order.
 
-This module imports nothing beyond the standard library.
+This module imports nothing beyond the standard library and numpy.
 """
 
 import glob
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import PhotoError
+from ..reconstruction_files import FILE_NAME
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff"})
 
@@ -39,19 +41,30 @@ def find_photos(inputs: Iterable[str | Path]) -> list[Path]:
 
 
 def _expand(name: str) -> list[Path]:
-    path = Path(name).expanduser()
-    if path.is_dir():
-        try:
+    if not name:
+        raise PhotoError("One of the names given for photos is empty: give files or a folder.")
+    try:
+        path = Path(name)
+        if not path.exists():
+            path = Path(os.path.expanduser(name))  # noqa: PTH111 - leaves a ~ that is nobody's home as it is
+        if path.is_dir():
             return [file.absolute() for file in path.iterdir() if _is_photo(file)]
-        except OSError as error:
-            raise PhotoError(f"The folder {path} cannot be read: {error.strerror}.", repr(error)) from error
-    if path.exists():
-        return [path.absolute()]
-    if glob.has_magic(name):
-        matches = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207 - absolute patterns
-        return [match.absolute() for match in matches if _is_photo(match)]
+        if path.is_file():
+            return [path.absolute()]
+        if path.exists():
+            raise PhotoError(f"{name} is neither a file nor a folder: give photos, or a folder of photos.")
+        if glob.has_magic(name):
+            matches = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207 - may be absolute
+            return [match.absolute() for match in matches if _is_photo(match) and not _is_of_a_capture(match)]
+    except OSError as error:
+        raise PhotoError(f"{name} cannot be read: {error.strerror}.", repr(error)) from error
     raise PhotoError(f"{name} does not exist: check the name, or drop the photos again.")
 
 
 def _is_photo(file: Path) -> bool:
     return file.suffix.lower() in EXTENSIONS and not file.name.startswith(".") and file.is_file()
+
+
+def _is_of_a_capture(file: Path) -> bool:
+    """Whether an earlier run made `file`: a pattern like `**/*.jpg` reaches captures among the photos."""
+    return file.parent.name == "photos" and (file.parent.parent / FILE_NAME).is_file()
