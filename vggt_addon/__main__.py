@@ -5,7 +5,9 @@ This module imports nothing beyond the standard library; the commands import wha
 """
 
 import argparse
+import errno
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,21 +32,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             console.error(error.sentence, error.detail)
             _keep_log(console, options)
             return 1
-        except Exception as error:
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                return _our_fault(error, console, options)
             console.error(
-                f"Something unexpected went wrong: {error!r}. The log has the detail.", traceback.format_exc()
+                f"The disk is full: free some space for the result and in {tempfile.gettempdir()}, then try again.",
+                traceback.format_exc(),
             )
             _keep_log(console, options)
-            return 70
+            return 1
+        except Exception as error:
+            return _our_fault(error, console, options)
 
 
-def _keep_log(console: Console, options: argparse.Namespace) -> None:
-    """Beside what was to be written, if its folder is there."""
-    output: Path = options.output
-    if output.absolute().parent.is_dir():
-        log = output.absolute().with_name(f"{output.name}.log")
-        console.keep_log(log)
-        console.say(f"The log is in {options.log or log}.")
+def _our_fault(error: Exception, console: Console, options: argparse.Namespace) -> int:
+    console.error(f"Something unexpected went wrong: {error!r}. The log has the detail.", traceback.format_exc())
+    _keep_log(console, options, always=True)
+    return 70
+
+
+def _keep_log(console: Console, options: argparse.Namespace, *, always: bool = False) -> None:
+    """Beside what was to be written, if its folder is there or the log is needed."""
+    output: Path = options.output.absolute()
+    if output.name not in ("", "..") and (always or output.parent.is_dir()):
+        console.keep_log(output.with_name(f"{output.name}.log"))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,6 +19,14 @@ from typing import Any, Self
 from tqdm import tqdm
 
 
+def printable(sentence: str) -> str:
+    """`sentence` as one line that only shows text: control characters in a file's name could command a terminal."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for letter in sentence
+    )
+
+
 class Console:
     """A context manager around one command.
 
@@ -33,20 +41,26 @@ class Console:
         self._stopped = threading.Event()
         self._bar: tqdm[Any] | None = None
         self._stage, self._told = "", -1.0
+        self._tells_log = False
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="vggt_addon-log-"))
         self._log = self._folder / "log.txt"
         sys.stdout.flush()
-        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        # File names may hold what is no Unicode; as an escape it is valid JSON too.
+        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
         with self._log.open("ab") as file:
             os.dup2(file.fileno(), 1)
-        handlers: list[logging.Handler] = [logging.FileHandler(self._log, encoding="utf-8")]
+        handlers: list[logging.Handler] = [logging.FileHandler(self._log, encoding="utf-8", errors="backslashreplace")]
         if self._verbose:
             handlers.append(logging.StreamHandler())
         logging.basicConfig(
             level=logging.INFO, handlers=handlers, format="%(asctime)s %(name)s %(levelname)s %(message)s", force=True
         )
+        self._raised, logging.raiseExceptions = (
+            logging.raiseExceptions,
+            False,
+        )  # a log that a full disk cuts short is no second failure to tell of
         self.catch_signals()
         return self
 
@@ -56,13 +70,30 @@ class Console:
         self._close_bar()
         logging.shutdown()
         logging.getLogger().handlers.clear()
-        if self._kept_log is not None:
-            self._kept_log.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self._log, self._kept_log)
+        logging.raiseExceptions = self._raised
+        kept = self._leave_log()
         sys.stdout.flush()
         os.dup2(self._out.fileno(), 1)
         self._out.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if kept:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _leave_log(self) -> bool:
+        """Put the log where it was asked for; False where it had to stay in its temporary place."""
+        if self._kept_log is None:
+            return True
+        try:
+            self._kept_log.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._log, self._kept_log)
+        except OSError as error:
+            reason = error.strerror or error
+            self._print(
+                "warning", f"The log could not be written to {self._kept_log} ({reason}): it is in {self._log}."
+            )
+            return False
+        if self._tells_log:
+            self._print("note", f"The log is in {self._kept_log}.")
+        return True
 
     def catch_signals(self) -> None:
         """Take Ctrl-C over; to be called again after importing bpy, which takes it for itself."""
@@ -75,8 +106,9 @@ class Console:
         self._stopped.set()
 
     def keep_log(self, path: Path) -> None:
-        """Leave the log at `path` when the command ends, unless another place was asked for."""
+        """Leave the log at `path` when the command ends, unless another place was asked for, and say where it is."""
         self._kept_log = self._kept_log or path
+        self._tells_log = True
 
     def cancel(self) -> bool:
         """See `progress.Cancel`."""
@@ -112,7 +144,7 @@ class Console:
         if self._as_json:
             self._event(event="result", message=sentence, **values)
         else:
-            print(sentence, file=self._out, flush=True)
+            self._write(printable(sentence))
 
     def error(self, sentence: str, detail: str) -> None:
         """Why the command failed: the sentence for the artist; the detail goes to the log."""
@@ -123,12 +155,25 @@ class Console:
         if self._as_json:
             self._event(event=kind, message=sentence)
         else:
-            prefix = "" if kind == "note" else f"{kind.capitalize()}: "
-            tqdm.write(prefix + sentence, file=self._out if kind == "note" else sys.stderr)
+            line = printable(sentence if kind == "note" else f"{kind.capitalize()}: {sentence}")
+            with tqdm.external_write_mode(file=sys.stderr):  # the bar steps aside
+                if kind == "note":
+                    self._write(line)
+                else:
+                    print(line, file=sys.stderr)
 
     def _event(self, **event: Any) -> None:
-        self._out.write(json.dumps(event, ensure_ascii=False) + "\n")
-        self._out.flush()
+        self._write(json.dumps(event, ensure_ascii=False))
+
+    def _write(self, line: str) -> None:
+        """A line on stdout. If nobody reads there any more (a closed pipe), that counts as Ctrl-C."""
+        try:
+            self._out.write(line + "\n")
+            self._out.flush()
+        except BrokenPipeError:
+            self._stopped.set()
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), self._out.fileno())
 
     def _close_bar(self) -> None:
         if self._bar is not None:
