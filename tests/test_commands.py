@@ -1,19 +1,24 @@
 """The command line as a script or an artist uses it, on three small example photos, through the real engine."""
 
-import io
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from vggt_addon import __main__, commands
+from vggt_addon.commands import _saved
 from vggt_addon.console import Console
+from vggt_addon.errors import Cancelled, UserError
 from vggt_addon.reconstruction import Reconstruction
 
 REPOSITORY = Path(__file__).parent.parent
@@ -193,19 +198,111 @@ def test_engines_libraries_stay_out_of_a_build(capture: Path, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
 
 
-class Terminal(io.StringIO):
-    """A stream that somebody looks at; tqdm shows nothing elsewhere."""
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--preview", "scene.blend"], "two outputs"),
+        (["--preview", "photos/courtyard_05.jpg", "--force"], "courtyard_05.jpg is read from there"),
+        (["--overlay", "photos", "--force"], "is read from there"),
+        (["--overlay", "photos/courtyard_05.jpg/a.png"], "is a file, not a folder"),
+    ],
+)
+def test_a_wrong_place_is_refused_before_any_work(
+    photos: Path, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for path in photos.iterdir():
+        (tmp_path / "photos" / path.name).write_bytes(path.read_bytes())
+    placed = [argument if argument.startswith("--") else str(tmp_path / argument) for argument in arguments]
+    done = run("import", tmp_path / "photos", "-o", tmp_path / "scene.blend", *placed, code=1)
+    assert sentence in done.stderr and "Engine" not in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "scene.blend.log"]
+    assert [path.read_bytes() for path in sorted((tmp_path / "photos").iterdir())] == [
+        path.read_bytes() for path in sorted(photos.iterdir())
+    ]
 
-    def isatty(self) -> bool:
-        return True
+
+def test_an_export_replaces_no_other_exports_depth(capture: Path, tmp_path: Path) -> None:
+    run("export", capture, "--format", "cameras-json", "-o", tmp_path / "a.json")
+    done = run("export", capture, "--format", "cameras-json", "-o", tmp_path / "a.txt", code=1)
+    assert "a_depth already exists" in done.stderr
+    run("export", capture, "--format", "cameras-json", "-o", tmp_path / "a.json", "--force")
 
 
-def test_progress_bar_shows_stage_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = Terminal()
+def test_a_picture_that_cannot_be_written_costs_no_scene(
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(commands, "check_outputs", lambda *_, **__: None)  # as if it was there only afterwards
+    scene, picture = tmp_path / "scene.blend", tmp_path / "file" / "overlay.png"
+    assert __main__.main(["build", str(capture), "-o", str(scene), "--overlay", str(picture)]) == 1
+    told = capfd.readouterr().err
+    assert f"The scene itself is complete: {scene}." in told and f"{picture} could not be written" in told
+    assert scene.is_file()
+
+
+@pytest.mark.parametrize("log", [".", "file/log.txt"])
+def test_a_log_that_cannot_be_written_is_a_warning(capture: Path, tmp_path: Path, log: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    done = run("export", capture, "--format", "ply", "-o", tmp_path / "a.ply", "--log", tmp_path / log)
+    assert "The log could not be written to" in done.stderr and "Traceback" not in done.stderr
+    left = Path(done.stderr.rsplit("it is in ", 1)[1].strip().removesuffix("."))
+    assert "ply export" in left.read_text()
+    shutil.rmtree(left.parent)
+
+
+def test_a_full_disk_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(commands, "export", fill)
+    assert __main__.main(["export", "a", "--format", "ply", "-o", str(tmp_path / "a.ply")]) == 1
+    assert "The disk is full" in capfd.readouterr().err
+    assert "No space left on device" in (tmp_path / "a.ply.log").read_text()
+
+
+@pytest.fixture
+def console() -> Iterator[Console]:
     with Console(as_json=False, verbose=False, log=None) as console:
-        monkeypatch.setattr(sys, "stderr", terminal)
-        console.progress("Measuring depth", 0.25)
-        time.sleep(0.2)
-        console.progress("Measuring depth", 0.5)
-    text = terminal.getvalue()
-    assert "Measuring depth" in text and "left" in text and "50%" in text
+        yield console
+
+
+def test_a_failure_after_saving_puts_the_older_capture_back(capture: Path, tmp_path: Path, console: Console) -> None:
+    made = Reconstruction.load(capture)
+    folder = made.replace(engine="older").save(tmp_path / "capture")
+    for failure in (Cancelled, UserError("no"), KeyError("x")):
+        with pytest.raises((Cancelled, UserError, KeyError)), _saved(made, folder, True, console) as saved:
+            assert saved.engine == "sfm" and Reconstruction.load(folder).engine == "sfm"
+            raise failure
+        assert Reconstruction.load(folder).engine == "older"
+    with _saved(made, folder, True, console):
+        pass
+    assert Reconstruction.load(folder).engine == "sfm"
+    assert [path.name for path in tmp_path.iterdir()] == ["capture"]
+
+
+def test_what_another_run_made_meanwhile_is_left_alone(capture: Path, tmp_path: Path, console: Console) -> None:
+    made, folder = Reconstruction.load(capture), tmp_path / "capture"
+    made.replace(engine="other run").save(folder)
+    with pytest.raises(UserError), _saved(made, folder, False, console):
+        raise Cancelled
+    assert Reconstruction.load(folder).engine == "other run"
+    assert [path.name for path in tmp_path.iterdir()] == ["capture"]
+
+
+def test_an_older_capture_that_cannot_be_put_back_is_not_deleted(
+    capture: Path, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Reconstruction.load(capture)
+    folder = made.replace(engine="older").save(tmp_path / "capture")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with pytest.raises(UserError, match="it is kept in") as failure, _saved(made, folder, True, console):
+        monkeypatch.setattr(commands, "replace_folder", refuse)
+        raise Cancelled
+    kept = Path(failure.value.sentence.rsplit("kept in ", 1)[1].removesuffix("."))
+    assert Reconstruction.load(kept).engine == "older"

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 from .console import Console
 from .engines.base import EngineSettings
 from .errors import Cancelled, OutputExistsError, UserError
-from .formats.cameras_json import write_cameras_json
+from .formats.cameras_json import depth_folder, write_cameras_json
 from .formats.ply import write_ply
+from .outputs import check_outputs
 from .pipeline import PipelineSettings, choose_engine, reconstruct
 from .postprocess.apply import PostprocessSettings
 from .progress import Progress, check, span
 from .reconstruction import Reconstruction
+from .reconstruction_files import FILE_NAME, replace_folder
 
 if TYPE_CHECKING:
     from .scene.build import BuiltCapture
@@ -36,12 +38,15 @@ def import_photos(options: argparse.Namespace, console: Console) -> None:
     """Photos to a .blend with its capture folder beside it, and pictures of the scene if asked for."""
     output = _blend(options.output)
     capture = output.with_name(f"{output.stem}.capture")
-    _refuse_existing([output, capture, options.preview, options.overlay], options.force)
-    with _restored_on_failure(capture, console):
-        reconstruction = _reconstruct_into(capture, options, console, span(console.progress, 0.0, 0.85))
+    files = [output, options.preview, options.overlay]
+    check_outputs(files, capture, force=options.force, inputs=_photos(options))
+    with (
+        _reconstructed(options, console, span(console.progress, 0.0, 0.85)) as made,
+        _saved(made, capture, options.force, console) as reconstruction,
+    ):
         built = _build_into(output, reconstruction, options, console, span(console.progress, 0.85, 0.93))
-    _render_pictures(built, reconstruction, options, span(console.progress, 0.93, 1.0))
     _report(reconstruction, console)
+    _render_pictures(built, reconstruction, output, options, console, span(console.progress, 0.93, 1.0))
     console.result(
         f"The scene is in {output}, its capture in {capture}.",
         scene=str(output),
@@ -53,8 +58,9 @@ def import_photos(options: argparse.Namespace, console: Console) -> None:
 def reconstruct_photos(options: argparse.Namespace, console: Console) -> None:
     """Photos to a capture folder; needs no Blender."""
     folder: Path = options.output
-    _refuse_existing([folder], options.force)
-    reconstruction = _reconstruct_into(folder, options, console, console.progress)
+    check_outputs([], folder, force=options.force, inputs=_photos(options))
+    with _reconstructed(options, console, console.progress) as reconstruction:
+        reconstruction.save(folder, overwrite=options.force)
     _report(reconstruction, console)
     console.result(f"The capture is in {folder}.", capture=str(folder), photos_placed=len(reconstruction.views))
 
@@ -62,24 +68,42 @@ def reconstruct_photos(options: argparse.Namespace, console: Console) -> None:
 def build_scene(options: argparse.Namespace, console: Console) -> None:
     """A capture folder to a .blend; needs no engine."""
     output = _blend(options.output)
-    _refuse_existing([output, options.preview, options.overlay], options.force)
     reconstruction = Reconstruction.load(options.capture)
+    files = [output, options.preview, options.overlay]
+    check_outputs(files, force=options.force, inputs=_files(reconstruction, options.capture))
     built = _build_into(output, reconstruction, options, console, span(console.progress, 0.0, 0.5))
-    _render_pictures(built, reconstruction, options, span(console.progress, 0.5, 1.0))
+    _render_pictures(built, reconstruction, output, options, console, span(console.progress, 0.5, 1.0))
     console.result(f"The scene is in {output}.", scene=str(output))
 
 
 def export(options: argparse.Namespace, console: Console) -> None:
     """A capture folder to another program's file."""
-    _refuse_existing([options.output], options.force)
-    EXPORTERS[options.format](Reconstruction.load(options.capture), options.output)
+    reconstruction = Reconstruction.load(options.capture)
+    files = [options.output]
+    check_outputs(files, force=options.force, inputs=_files(reconstruction, options.capture))
+    if options.format == "cameras-json" and depth_folder(options.output).exists() and not options.force:
+        folder = depth_folder(options.output)
+        raise OutputExistsError(f"{folder} already exists: choose another name, or overwrite it with --force.")
+    EXPORTERS[options.format](reconstruction, options.output)
     console.result(f"The {options.format} export is in {options.output}.", output=str(options.output))
 
 
-def _reconstruct_into(
-    folder: Path, options: argparse.Namespace, console: Console, progress: Progress
-) -> Reconstruction:
-    """Run the pipeline and save; the Reconstruction comes back as loaded, so its pictures lie in the saved folder."""
+def _photos(options: argparse.Namespace) -> list[Path]:
+    """The photos that the command is about to read."""
+    from .photos.files import find_photos
+
+    return find_photos(options.photos)
+
+
+def _files(reconstruction: Reconstruction, capture: Path) -> list[Path]:
+    """What a capture consists of, and the photos that it shows."""
+    photos = [path for view in reconstruction.views for path in (view.original, view.photo)]
+    return [capture / FILE_NAME, *(capture / "arrays").glob("*"), *photos]
+
+
+@contextmanager
+def _reconstructed(options: argparse.Namespace, console: Console, progress: Progress) -> Iterator[Reconstruction]:
+    """What the pipeline makes of the photos; the pictures that it made are there until the body ends."""
     settings = PipelineSettings(
         engine=options.engine,
         engine_settings=EngineSettings(
@@ -92,8 +116,7 @@ def _reconstruct_into(
     with tempfile.TemporaryDirectory(prefix="vggt_addon-") as workspace:
         reconstruction = reconstruct(options.photos, Path(workspace), settings, progress, console.cancel)
         check(console.cancel)
-        reconstruction.save(folder, overwrite=options.force)
-    return Reconstruction.load(folder)
+        yield reconstruction
 
 
 def _build_into(
@@ -128,17 +151,27 @@ def _build_into(
 
 
 def _render_pictures(
-    built: "BuiltCapture", reconstruction: Reconstruction, options: argparse.Namespace, progress: Progress
+    built: "BuiltCapture",
+    reconstruction: Reconstruction,
+    scene: Path,
+    options: argparse.Namespace,
+    console: Console,
+    progress: Progress,
 ) -> None:
-    """What was asked for with --preview and --overlay."""
+    """What was asked for with --preview and --overlay of the finished `scene`."""
     from .scene.preview import render_overlay, render_preview
 
-    if options.preview:
-        progress("Rendering the preview", 0.0)
-        render_preview(built, options.preview)
-    if options.overlay:
-        progress("Rendering the overlay", 0.6)
-        render_overlay(built, reconstruction.views[reconstruction.reference].name, options.overlay)
+    try:
+        if options.preview:
+            progress("Rendering the preview", 0.0)
+            render_preview(built, options.preview)
+        if options.overlay:
+            check(console.cancel)
+            progress("Rendering the overlay", 0.6)
+            render_overlay(built, reconstruction.views[reconstruction.reference].name, options.overlay)
+    except BaseException:
+        console.warn(f"The scene itself is complete: {scene}.")
+        raise
     progress("Done", 1.0)
 
 
@@ -164,36 +197,48 @@ def _blend(path: Path) -> Path:
     return path.absolute()
 
 
-def _refuse_existing(paths: list[Path | None], force: bool) -> None:
-    for path in paths:
-        if path is not None and path.exists() and not force:
-            raise OutputExistsError(f"{path} already exists: choose another name, or overwrite it with --force.")
-
-
 @contextmanager
-def _restored_on_failure(folder: Path, console: Console) -> Iterator[None]:
-    """If what follows fails, `folder` is again as it was; a new capture is kept unless the artist cancelled."""
-    if not folder.exists():
+def _saved(made: Reconstruction, folder: Path, force: bool, console: Console) -> Iterator[Reconstruction]:
+    """`made` as saved in and loaded from `folder`, so that its pictures lie there.
+
+    If the body fails, a capture that was there before is there again; where there was none the new one is kept, unless
+    the artist cancelled.
+    """
+    older = _second_copy(folder) if folder.exists() else None
+    try:
+        made.save(folder, overwrite=force)
         try:
-            yield
-        except (Cancelled, KeyboardInterrupt):
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        except UserError:
-            if folder.exists():
+            yield Reconstruction.load(folder)
+        except BaseException as error:
+            if older is not None:
+                put_back, older = older, None
+                _put_back(put_back, folder)
+            elif isinstance(error, Cancelled | KeyboardInterrupt):
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
                 console.warn(f"The reconstruction itself is complete and kept in {folder}.")
             raise
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-    shutil.copytree(folder, aside / "old", copy_function=_link_or_copy)
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(aside / "old", folder)
-        raise
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if older is not None:
+            shutil.rmtree(older.parent, ignore_errors=True)
+
+
+def _second_copy(folder: Path) -> Path:
+    """A copy of the capture in `folder`, in a new hidden folder beside it."""
+    try:
+        copy = Path(tempfile.mkdtemp(prefix=".older-capture-", dir=folder.parent)) / folder.name
+        shutil.copytree(folder, copy, symlinks=True, copy_function=_link_or_copy)
+    except OSError as error:
+        raise UserError(f"The older capture {folder} could not be set aside: {error}.", repr(error)) from error
+    return copy
+
+
+def _put_back(older: Path, folder: Path) -> None:
+    try:
+        replace_folder(older, folder)
+    except OSError as error:  # `older` is all that is left of it: never deleted
+        raise UserError(f"The older capture could not be put back; it is kept in {older}.", repr(error)) from error
+    shutil.rmtree(older.parent, ignore_errors=True)
 
 
 def _link_or_copy(source: str, target: str) -> None:

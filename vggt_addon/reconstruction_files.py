@@ -50,9 +50,9 @@ def save(reconstruction: Reconstruction, folder: Path, *, overwrite: bool = Fals
         if folder.exists():
             if not overwrite:
                 raise OutputExistsError(f"{folder} already exists. Choose another name, or overwrite it with --force.")
-            if not _is_replaceable(folder):
+            if not is_replaceable(folder):
                 raise OutputExistsError(f"{folder} holds something other than a capture and is left as it is.")
-        with _renamed_when_complete(folder) as temporary:
+        with _renamed_when_complete(folder, overwrite) as temporary:
             _write(reconstruction, temporary, folder)
     except OSError as error:
         raise UserError(
@@ -61,8 +61,8 @@ def save(reconstruction: Reconstruction, folder: Path, *, overwrite: bool = Fals
     return folder
 
 
-def _is_replaceable(folder: Path) -> bool:
-    """An empty folder, or a capture with nothing of the artist's own beside it."""
+def is_replaceable(folder: Path) -> bool:
+    """Whether `save` may overwrite `folder`: empty, or a capture with nothing of the artist's own beside it."""
     if not folder.is_dir():
         return False
     entries = [entry.name for entry in folder.iterdir() if not _is_dropping(entry.name)]
@@ -75,23 +75,23 @@ def _is_dropping(name: str) -> bool:
 
 
 @contextmanager
-def _renamed_when_complete(folder: Path) -> Iterator[Path]:
+def _renamed_when_complete(folder: Path, overwrite: bool) -> Iterator[Path]:
     """A new folder beside `folder` that takes its name on success and vanishes on failure."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         temporary.chmod(0o755)  # mkdtemp's 0o700 would lock out the artist's colleagues
         yield temporary
-        if folder.exists():
-            _replace_folder(temporary, folder)
+        if overwrite and folder.exists():
+            replace_folder(temporary, folder)
         else:
-            os.replace(temporary, folder)
+            os.replace(temporary, folder)  # fails where another run has made a capture of that name meanwhile
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
-def _replace_folder(new: Path, folder: Path) -> None:
+def replace_folder(new: Path, folder: Path) -> None:
     """`new` takes the name of `folder`, which is deleted only once that has worked; on failure all is as before."""
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
     try:

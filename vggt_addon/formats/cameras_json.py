@@ -32,7 +32,7 @@ def write_cameras_json(reconstruction: Reconstruction, path: Path | str) -> Path
     Returns the absolute path. Raises OutputExistsError for such a folder, UserError where the disk refuses.
     """
     path = Path(path).absolute()
-    folder = path.with_name(f"{path.stem.replace('#', '_')}_depth")  # readers take what follows a # for a key
+    folder = depth_folder(path)
     if (folder.exists() or folder.is_symlink()) and not _is_ours(folder):
         raise OutputExistsError(f"{folder} holds something other than depth maps and is left as it is.")
     try:
@@ -48,6 +48,11 @@ def write_cameras_json(reconstruction: Reconstruction, path: Path | str) -> Path
             f"The cameras could not be written to {path}: {error.strerror or error}.", repr(error)
         ) from error
     return path
+
+
+def depth_folder(path: Path) -> Path:
+    """Where the depth maps of the cameras in `path` lie."""
+    return path.with_name(f"{path.stem.replace('#', '_')}_depth")  # readers take what follows a # for a key
 
 
 def _is_ours(folder: Path) -> bool:

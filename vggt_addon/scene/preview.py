@@ -13,6 +13,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UserError
 from . import attributes
 from .build import VIEW_TRANSFORM, BuiltCapture
 from .cameras import look_through
@@ -132,13 +133,21 @@ def _frustum_size(built: BuiltCapture, seen: NDArray[np.float64]) -> float:
 
 
 def _write(pixels: NDArray[np.uint8], path: Path | str) -> Path:
-    """Save a PNG without the date and paths that a render's own file carries; returns its absolute path."""
+    """Save a PNG without the date and paths that a render's own file carries; returns its absolute path.
+
+    Raises UserError where the disk refuses.
+    """
     path = Path(path).absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
     image = bpy.data.images.new("picture", pixels.shape[1], pixels.shape[0])
     attributes.set_pixels(image, pixels)
     image.filepath_raw, image.file_format = str(path), "PNG"
-    image.save()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save()
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"The picture {path} could not be written. Is the disk full or the folder protected?", repr(error)
+        ) from error
     return path
 
 
