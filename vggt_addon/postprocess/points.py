@@ -6,6 +6,7 @@ This module imports nothing beyond the standard library and numpy.
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ LEAST_OF_BUDGET = 0.9  # thinning lands between this share of the budget and the
 ATTEMPTS = 20  # voxel sizes tried at most; two to four do, as a rule
 SAMPLE = 50_000  # points that tell where the ground is and how large the scene
 PIXELS_PER_SAMPLE = 8  # pixels looked at for each of them
+BLOCK = 1 << 16  # points sorted into voxels at a time: their float64 copies stay in the cache
 GREY = 128  # the colour of a view without a picture on its grid
 
 
@@ -35,7 +37,6 @@ class _Samples:
     pixel: NDArray[np.int32]  # (m,) index into the view's flattened grid
     confidence: NDArray[np.float32]  # (m,)
     offset: NDArray[np.float32]  # (m, 3) world, from `_origin`: enough to sort into voxels, at half the memory
-    footprint: NDArray[np.float32]  # (m,) world units: what one grid pixel spans there
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ def sample_points(views: Sequence[View], count: int = SAMPLE, cancel: Cancel = n
 def _samples(views: Sequence[View], floor: float, progress: Progress, cancel: Cancel, every: int = 1) -> _Samples:
     """Every so many-th pixel that qualifies."""
     origin = _origin(views)
-    parts = []
+    nothing = np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros((0, 3), np.float32)
+    fields: list[list[NDArray[Any]]] = [[empty] for empty in nothing]
     for index, view in enumerate(views):
         check(cancel)
         progress("Gathering points", 0.5 * index / len(views))
@@ -105,16 +107,19 @@ def _samples(views: Sequence[View], floor: float, progress: Progress, cancel: Ca
         if view.depth_edge is not None:
             usable &= ~fringe(view.depth_edge)
         pixel = np.flatnonzero(usable)[::every].astype(np.int32)
-        depth = view.depth.ravel()[pixel].astype(np.float64)
         offset = (_positions(view, pixel) - origin).astype(np.float32)
-        footprint = (depth * _grid_step(view)).astype(np.float32)
-        confidence = view.confidence.ravel()[pixel]
-        parts.append((np.full(len(pixel), index, np.int32), pixel, confidence, offset, footprint))
-    if not parts:
-        nothing = np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32)
-        parts = [(*nothing, np.zeros((0, 3), np.float32), np.zeros(0, np.float32))]
-    view_index, pixel, confidence, offset, footprint = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return _Samples(view_index, pixel, confidence, offset, footprint)
+        for field, values in zip(
+            fields, (np.full(len(pixel), index, np.int32), pixel, view.confidence.ravel()[pixel], offset), strict=True
+        ):
+            field.append(values)
+    return _Samples(*(_joined(field) for field in fields))
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """The parts as one array; they are let go, so that not all fields are held twice at a time."""
+    whole: NDArray[Any] = np.concatenate(parts)
+    parts.clear()
+    return whole
 
 
 def _origin(views: Sequence[View]) -> Float:
@@ -182,40 +187,47 @@ def _keys(offset: NDArray[np.float32], size: float) -> NDArray[np.int64]:
     The multipliers are 2^64 / g, / g^2 and / g^3 with g the root of g^4 = g + 1, which spread best (Roberts, 2018).
     """
     keys = np.zeros(len(offset), np.uint64)
-    for axis, multiplier in enumerate((0xD1B54A32D192ED03, 0xABC98388FB8FAC03, 0x8CB92BA72F3D8DD7)):
-        cells = np.floor(offset[:, axis].astype(np.float64) / size).clip(-(2.0**40), 2.0**40).astype(np.int64)
-        keys += cells.view(np.uint64) * np.uint64(multiplier)
+    for start in range(0, len(offset), BLOCK):
+        part, own = offset[start : start + BLOCK].astype(np.float64), keys[start : start + BLOCK]
+        for axis, multiplier in enumerate((0xD1B54A32D192ED03, 0xABC98388FB8FAC03, 0x8CB92BA72F3D8DD7)):
+            cells = np.floor(part[:, axis] / size).clip(-(2.0**40), 2.0**40).astype(np.int64)
+            own += cells.view(np.uint64) * np.uint64(multiplier)
     return keys.view(np.int64)
 
 
 def _count(keys: NDArray[np.int64]) -> int:
-    ordered = np.sort(keys)
-    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + 1
+    return int(np.count_nonzero(_starts(np.sort(keys))))
 
 
 def _most_confident(keys: NDArray[np.int64], confidence: NDArray[np.float32]) -> NDArray[np.int64]:
     """The index of the most confident point of each voxel, the first where several are; ascending."""
     order = np.argsort(keys, kind="stable")
-    ordered_keys, ordered_confidence = keys[order], confidence[order]
-    first = np.concatenate([[True], ordered_keys[1:] != ordered_keys[:-1]])
-    starts = np.flatnonzero(first)
-    best = np.maximum.reduceat(ordered_confidence, starts)
-    group = np.cumsum(first) - 1
+    first = _starts(keys[order])
+    ordered_confidence = confidence[order]
+    best = np.maximum.reduceat(ordered_confidence, np.flatnonzero(first))
+    group = np.cumsum(first, dtype=np.int32) - np.int32(1)
     candidates = np.flatnonzero(ordered_confidence == best[group])
-    _, one_each = np.unique(group[candidates], return_index=True)
-    return np.sort(order[candidates[one_each]])
+    return np.sort(order[candidates[_starts(group[candidates])]])
+
+
+def _starts(ordered: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where in a sorted array (m,), m >= 1, a new value starts."""
+    return np.concatenate([[True], ordered[1:] != ordered[:-1]])
 
 
 def _cloud(views: Sequence[View], samples: _Samples, kept: NDArray[np.int64], voxel: float) -> PointCloud:
     view_index, pixel = samples.view[kept], samples.pixel[kept]
     position = np.empty((len(kept), 3), np.float64)
     color = np.full((len(kept), 3), GREY, np.uint8)
+    footprint = np.empty(len(kept), np.float32)  # world units: what one grid pixel spans at the point
     for index, view in enumerate(views):
         start, stop = np.searchsorted(view_index, [index, index + 1])
         if start == stop:
             continue
+        assert view.depth is not None
         position[start:stop] = _positions(view, pixel[start:stop])
+        footprint[start:stop] = view.depth.ravel()[pixel[start:stop]].astype(np.float64) * _grid_step(view)
         if view.color is not None:
             color[start:stop] = view.color.reshape(-1, 3)[pixel[start:stop]]
-    spacing = float(np.median(np.maximum(samples.footprint[kept], voxel)))
+    spacing = float(np.median(np.maximum(footprint, voxel)))
     return PointCloud(position, color, samples.confidence[kept], view_index, spacing)
