@@ -20,5 +20,6 @@ def open_on_camera(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
             if area.type == "VIEW_3D":
                 space = area.spaces.active
                 space.shading.type = "MATERIAL"
+                space.overlay.show_relationship_lines = False  # one per camera and relief, all over the picture
                 space.clip_start, space.clip_end = camera.data.clip_start, camera.data.clip_end
                 space.region_3d.view_perspective = "CAMERA"
