@@ -15,6 +15,7 @@ import pytest
 from vggt_addon.engines.sfm import colmap_client
 from vggt_addon.engines.sfm.colmap_client import SolverError, run_attempt
 from vggt_addon.engines.sfm.ladder import attempts
+from vggt_addon.engines.sfm.solution import Solution
 from vggt_addon.engines.sfm.working_copies import plan_copies, write_copies
 from vggt_addon.errors import Cancelled
 from vggt_addon.photos.gather import gather
@@ -31,7 +32,7 @@ def run(tmp_path: Path, turned_photos: Callable[[Path, int], list[Path]]) -> Cal
     lenses = plan_copies(photos, attempt.copy_size)
     write_copies(photos, lenses, tmp_path / "copies", 1, no_progress, never)
 
-    def call(progress: Progress = no_progress, cancel: Cancel = never) -> object:
+    def call(progress: Progress = no_progress, cancel: Cancel = never, sequence: bool = False) -> object:
         return run_attempt(
             attempt,
             lenses,
@@ -39,7 +40,7 @@ def run(tmp_path: Path, turned_photos: Callable[[Path, int], list[Path]]) -> Cal
             tmp_path / "attempt",
             seed=0,
             threads=1,
-            sequence=False,
+            sequence=sequence,
             progress=progress,
             cancel=cancel,
         )
@@ -65,6 +66,14 @@ def _when_child_runs(action: Callable[[int], None]) -> threading.Thread:
     thread = threading.Thread(target=wait)
     thread.start()
     return thread
+
+
+def test_frames_of_a_walk_are_compared(run: Callable[..., object], tmp_path: Path) -> None:
+    told: list[tuple[str, float]] = []
+    solution = run(progress=lambda stage, fraction: told.append((stage, fraction)), sequence=True)
+    assert isinstance(solution, Solution)
+    assert [(pair.first, pair.second) for pair in solution.pairs] == [("lens_000/00000.png", "lens_000/00001.png")]
+    assert told == sorted(told, key=lambda one: one[1]) and told[-1] == ("Placing cameras", 1.0)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="uses pgrep and POSIX signals")

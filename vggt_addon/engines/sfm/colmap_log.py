@@ -15,18 +15,18 @@ from pathlib import Path
 LOG_NAME = "colmap.log"  # in the attempt's folder: what the solver's process writes to stderr
 _FILE = re.compile(rb"Processed file \[(\d+)/(\d+)\]")
 _BLOCK = re.compile(rb"Processing block \[(\d+)/(\d+), (\d+)/(\d+)\]")
-_IMAGE = re.compile(rb"Processing image \[(\d+)/(\d+)\]")
+_LISTED = re.compile(rb"Processing block \[(\d+)/(\d+)\]")
 
 
 def share_done(log: bytes) -> float:
-    """How much of the call that wrote `log` is done, [0, 1]: extraction counts files, matching blocks or images."""
+    """How much of the call that wrote `log` is done, [0, 1]: extraction counts files, matching blocks of pairs."""
     done = 0.0
     for match in _FILE.finditer(log):
         done = int(match[1]) / max(int(match[2]), 1)
     for match in _BLOCK.finditer(log):
         row, rows, column, columns = (int(number) for number in match.groups())
         done = ((row - 1) * columns + column - 1) / max(rows * columns, 1)
-    for match in _IMAGE.finditer(log):
+    for match in _LISTED.finditer(log):
         done = (int(match[1]) - 1) / max(int(match[2]), 1)
     return min(max(done, 0.0), 1.0)
 

@@ -19,6 +19,7 @@ import pycolmap
 from .colmap_log import LOG_NAME, watched
 from .colmap_summary import summarize
 from .ladder import FEW_PHOTOS, Attempt
+from .pairing import pairs_in_time
 from .solution import Solution, write_solution
 
 FOCAL_WITHOUT_PRIOR = 0.85  # of the long side: a 31 mm lens on 35 mm film, between phones and COLMAP's 1.2
@@ -67,7 +68,7 @@ def solve(job: dict[str, Any], folder: Path, report: Report) -> Solution:
             _extract(database, images, names, attempt, job["threads"])
         _set_cameras(database, lenses, attempt)
         with watched(log, lambda done: report("Comparing photos", 0.4 + 0.3 * done)):
-            _match(database, len(names), job)
+            _match(database, names, folder, job)
     _set_cameras(database, lenses, attempt)
     models = _map(database, images, folder, attempt, len(names), job, report)
     report("Placing cameras", 1.0)
@@ -114,7 +115,7 @@ def _set_cameras(database: Path, lenses: dict[str, dict[str, Any]], attempt: Att
             db.update_camera(started)
 
 
-def _match(database: Path, count: int, job: dict[str, Any]) -> None:
+def _match(database: Path, names: list[str], folder: Path, job: dict[str, Any]) -> None:
     matching = pycolmap.FeatureMatchingOptions()
     matching.num_threads = job["threads"]
     matching.use_gpu = False
@@ -122,10 +123,21 @@ def _match(database: Path, count: int, job: dict[str, Any]) -> None:
     verification.ransac.random_seed = job["seed"]
     device = pycolmap.Device.cpu
     if job["sequence"]:
-        pycolmap.match_sequential(database, matching_options=matching, verification_options=verification, device=device)
+        pairs = pairs_in_time(names)
+        listed = pycolmap.ImportedPairingOptions()
+        listed.match_list_path = folder / "pairs.txt"
+        listed.match_list_path.write_text("".join(f"{first} {second}\n" for first, second in pairs), encoding="ascii")
+        listed.block_size = max(2, -(-len(pairs) // 20))  # a block is what the progress bar sees
+        pycolmap.match_image_pairs(
+            database,
+            matching_options=matching,
+            pairing_options=listed,
+            verification_options=verification,
+            device=device,
+        )
         return
     pairing = pycolmap.ExhaustivePairingOptions()
-    pairing.block_size = max(2, -(-count // 8))  # a block is what the progress bar sees
+    pairing.block_size = max(2, -(-len(names) // 8))  # likewise
     pycolmap.match_exhaustive(
         database,
         matching_options=matching,
