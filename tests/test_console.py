@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from vggt_addon.console import Console, printable
+from vggt_addon.console import SIGNALS, Console, printable
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -33,6 +34,18 @@ def test_progress_bar_shows_stage_and_time_left(monkeypatch: pytest.MonkeyPatch)
         console.progress("Measuring depth", 0.5)
     text = terminal.getvalue()
     assert "Measuring depth" in text and "left" in text and "50%" in text
+
+
+def test_ctrl_c_is_given_back() -> None:
+    """A script that calls `main` can be stopped afterwards."""
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with Console(as_json=True, verbose=False, log=None) as console:
+        assert signal.getsignal(signal.SIGINT) not in before
+        signal.raise_signal(signal.SIGINT)
+        assert console.cancel()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 def test_a_files_name_commands_no_terminal() -> None:

@@ -18,6 +18,8 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and a polite kill
+
 
 def printable(sentence: str) -> str:
     """`sentence` as one line that only shows text: control characters in a file's name could command a terminal."""
@@ -57,10 +59,9 @@ class Console:
         logging.basicConfig(
             level=logging.INFO, handlers=handlers, format="%(asctime)s %(name)s %(levelname)s %(message)s", force=True
         )
-        self._raised, logging.raiseExceptions = (
-            logging.raiseExceptions,
-            False,
-        )  # a log that a full disk cuts short is no second failure to tell of
+        self._log_raised = logging.raiseExceptions
+        logging.raiseExceptions = False  # a log that a full disk cuts short is no second failure to tell of
+        self._handlers = {number: signal.getsignal(number) for number in SIGNALS}
         self.catch_signals()
         return self
 
@@ -70,7 +71,9 @@ class Console:
         self._close_bar()
         logging.shutdown()
         logging.getLogger().handlers.clear()
-        logging.raiseExceptions = self._raised
+        logging.raiseExceptions = self._log_raised
+        for number, handler in self._handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: set by no Python code
         kept = self._leave_log()
         sys.stdout.flush()
         os.dup2(self._out.fileno(), 1)
@@ -97,8 +100,8 @@ class Console:
 
     def catch_signals(self) -> None:
         """Take Ctrl-C over; to be called again after importing bpy, which takes it for itself."""
-        signal.signal(signal.SIGINT, self._on_signal)
-        signal.signal(signal.SIGTERM, self._on_signal)
+        for number in SIGNALS:
+            signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stopped.is_set():
