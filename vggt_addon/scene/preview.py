@@ -1,7 +1,7 @@
 """Pictures of a capture: from outside, and a photo beside the scene rendered through its camera.
 
 Both render in a scene of their own, with Cycles on the CPU, and leave nothing behind.
-This module imports nothing beyond the standard library, numpy and bpy.
+This module imports nothing beyond the standard library, numpy, bpy and the room's neighbour errors.
 """
 
 import tempfile
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from . import attributes
 from .build import VIEW_TRANSFORM, BuiltCapture
-from .cameras import look_through
+from .cameras import SENSOR, look_through
 from .datablocks import temporary
 from .framing import frame, nearest_spacing
 from .frusta import build_frustum, frustum_corners
@@ -26,7 +26,7 @@ BACKGROUND = (0.012, 0.013, 0.016)  # linear: dark and neutral, so that points r
 WIRE = (1.0, 0.30, 0.03)
 REFERENCE_WIRE = (0.10, 0.65, 1.0)
 ASPECT = 16 / 10
-LENS = 50.0  # millimetres on 36: a calm perspective
+LENS = 50.0  # millimetres, on a sensor like the photos': a calm perspective
 
 
 def render_preview(built: BuiltCapture, path: Path | str, *, width: int = 1400, samples: int = 12) -> Path:
@@ -48,8 +48,8 @@ def render_preview(built: BuiltCapture, path: Path | str, *, width: int = 1400, 
         eye = bpy.data.objects.new("preview", bpy.data.cameras.new("preview"))
         scene.collection.objects.link(eye)
         scene.camera = eye
-        eye.data.sensor_fit, eye.data.lens = "HORIZONTAL", LENS
-        pose, distance = frame(seen, frusta, _poses(built), bool(built.root.get("upright")), LENS / 36.0, ASPECT)
+        eye.data.sensor_fit, eye.data.sensor_width, eye.data.lens = "HORIZONTAL", SENSOR, LENS
+        pose, distance = frame(seen, frusta, _poses(built), bool(built.root.get("upright")), LENS / SENSOR, ASPECT)
         eye.matrix_world = pose.T.tolist()
         eye.data.clip_start, eye.data.clip_end = 1e-3 * distance, 1e3 * distance
         return _write(_render(scene), path)
@@ -127,7 +127,7 @@ def _frustum_size(built: BuiltCapture, seen: NDArray[np.float64]) -> float:
     centers = _poses(built)[:, :3, 3]
     middle = np.median(seen, axis=0) if len(seen) else centers.mean(axis=0)
     distance = float(np.median(np.linalg.norm(centers - middle, axis=1))) or 1.0
-    longest = max(camera.data.lens / 36.0 for camera in built.cameras)  # a pyramid's height over its base
+    longest = max(camera.data.lens / SENSOR for camera in built.cameras)  # a pyramid's height over its base
     largest = 0.2 * distance / max(1.0, longest)
     return min(0.8 * nearest_spacing(centers), largest) or largest
 
