@@ -59,7 +59,7 @@ def reconstruct(
     choice = choose_engine(settings.engine)
     engine = create(choice.name)
     logger.info("engine %s: %s", choice.name, choice.reason)
-    photo_set = gather(inputs, span(progress, 0.0, 0.02), cancel)
+    photo_set = gather(inputs, span(progress, 0.0, 0.02), cancel, settings.engine_settings.threads)
     for photo in photo_set.left_out:
         logger.warning("%s was left out. %s", photo.name, photo.reason)
     result = engine.reconstruct(

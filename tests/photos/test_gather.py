@@ -1,5 +1,6 @@
 """The photos of one run."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 from PIL import Image
 
 from vggt_addon.errors import Cancelled, PhotoError
-from vggt_addon.photos.gather import gather
+from vggt_addon.photos import gather as module
+from vggt_addon.photos.gather import gather, threads
+from vggt_addon.photos.photo import Photo
 
 
 def _noise(path: Path, seed: int) -> None:
@@ -41,6 +44,22 @@ def test_no_usable_photo_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"nothing")
     with pytest.raises(PhotoError, match=r"None of the 1 files can be used.*1\.png"):
         gather([tmp_path])
+
+
+def test_as_many_threads_as_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        _noise(tmp_path / f"{number}.png", number)
+    names: set[str] = set()
+    probe = module.probe
+
+    def watched(path: Path) -> Photo:
+        names.add(threading.current_thread().name)
+        return probe(path)
+
+    monkeypatch.setattr(module, "probe", watched)
+    gather([tmp_path], at_once=1)
+    assert len(names) == 1
+    assert threads(3) == 3 and 1 <= threads() <= 8
 
 
 def test_cancel(tmp_path: Path) -> None:

@@ -33,8 +33,10 @@ def threads(asked: int = 0) -> int:
     return asked or max(1, min(8, os.cpu_count() or 1))
 
 
-def gather(inputs: Iterable[str | Path], progress: Progress = no_progress, cancel: Cancel = never) -> PhotoSet:
-    """Find and probe all photos that `inputs` name.
+def gather(
+    inputs: Iterable[str | Path], progress: Progress = no_progress, cancel: Cancel = never, at_once: int = 0
+) -> PhotoSet:
+    """Find and probe all photos that `inputs` name, `at_once` side by side (0: see `threads`).
 
     Photos that cannot be read and copies of earlier ones (same bytes) are left out with a sentence. Raises PhotoError
     where none is left, Cancelled on request.
@@ -43,7 +45,7 @@ def gather(inputs: Iterable[str | Path], progress: Progress = no_progress, cance
     photos: list[Photo] = []
     left_out: list[LeftOut] = []
     first_with: dict[str, str] = {}
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(threads(at_once)) as pool:
         for number, outcome in enumerate(pool.map(_probe, paths)):
             check(cancel)
             progress("Reading photos", (number + 1) / len(paths))
