@@ -11,6 +11,7 @@ from vggt_addon.errors import Cancelled, PhotoError
 from vggt_addon.photos import gather as module
 from vggt_addon.photos.gather import gather, threads
 from vggt_addon.photos.photo import Photo
+from vggt_addon.photos.read import probe
 
 
 def _noise(path: Path, seed: int) -> None:
@@ -50,7 +51,6 @@ def test_as_many_threads_as_asked_for(tmp_path: Path, monkeypatch: pytest.Monkey
     for number in range(6):
         _noise(tmp_path / f"{number}.png", number)
     names: set[str] = set()
-    probe = module.probe
 
     def watched(path: Path) -> Photo:
         names.add(threading.current_thread().name)
