@@ -1,5 +1,4 @@
 import dataclasses
-import time
 from typing import Any
 
 import numpy as np
@@ -162,15 +161,3 @@ def test_progress_never_falls_and_cancel_is_heard(parts: Any) -> None:
     assert told == sorted(told) and told[-1] == 1.0 and min(told) >= 0
     with pytest.raises(Cancelled):
         gather_points(parts.courtyard(4).views, 1000, cancel=lambda: True)
-
-
-def test_thinning_costs_a_few_sorts(parts: Any) -> None:
-    views = parts.courtyard(3, 1600, 1200, 4).views
-    start = time.process_time()
-    gathered = gather_points(views, 40_000)
-    seconds = time.process_time() - start
-    assert gathered is not None
-    numbers = np.random.default_rng(0).integers(0, 2**62, gathered.before)
-    start = time.process_time()
-    np.argsort(numbers, kind="stable")
-    assert seconds < 60 * (time.process_time() - start)

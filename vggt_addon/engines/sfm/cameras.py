@@ -94,7 +94,7 @@ def _climb(
         start = end
         if is_complete(solution, len(photos)) or solution.only_turned:
             break  # no further attempt makes a camera that only turned into one that moved
-    if stopped is not None and best(solutions) is None:
+    if stopped is not None and not solutions:
         raise stopped
     progress("Placing cameras", 1.0)
     return solutions
