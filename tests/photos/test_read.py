@@ -1,5 +1,6 @@
 """Photo files of many kinds: upright, 8-bit sRGB, or one sentence."""
 
+import contextlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -166,3 +167,22 @@ def test_stereo_jpeg_is_its_first_picture(tmp_path: Path) -> None:
     photo = probe(path)
     assert photo.shown_as_is
     assert np.abs(decode(photo).astype(int) - blocks()).mean() < 20
+
+
+@pytest.mark.parametrize("kind", ["jpg", "tif"])
+def test_no_byte_of_the_header_is_trusted(tmp_path: Path, kind: str) -> None:
+    """Each byte of a turned photo's header in turn becomes another one: a picture comes back, or one sentence."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    exif.get_ifd(0x8769)[0x920A] = 5.0
+    path = _save(tmp_path / f"photo.{kind}", Image.fromarray(blocks()), exif=exif)
+    whole = path.read_bytes()
+    header = range(2, 180) if kind == "jpg" else [*range(24), *range(len(whole) - 330, len(whole))]
+    good = 0
+    for place in header:
+        for value in (0, 1, 5, 255):
+            path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+            with contextlib.suppress(PhotoError):
+                decode(probe(path))
+                good += 1
+    assert good > 200

@@ -5,6 +5,7 @@ This module imports Pillow beyond the standard library.
 """
 
 import math
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from PIL import ExifTags, Image
 
 from .photo import FocalPrior
 
+# What Pillow raises where a file is not as its format says.
+DAMAGED = (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, OverflowError, EOFError, struct.error)
 _MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # FocalPlaneResolutionUnit: inch, cm, mm, micrometre
 _FILM_WIDTH = 36.0  # mm: the long side of the frame that "35 mm equivalent" refers to
 
@@ -30,7 +33,7 @@ def read_exif(image: Image.Image) -> ExifFacts:
     try:
         main = image.getexif()
         camera = main.get_ifd(ExifTags.IFD.Exif)
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, OverflowError):
+    except DAMAGED:
         return ExifFacts(1, None, "")  # a damaged EXIF block does not make a damaged photo
     orientation = main.get(ExifTags.Base.Orientation, 1)
     return ExifFacts(

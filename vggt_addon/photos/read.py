@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from ..errors import PhotoError
-from .exif import read_exif
+from .exif import DAMAGED, read_exif
 from .photo import Photo
 
 MAX_PIXELS = 400_000_000  # beyond any camera; a small file that claims more is an attack on memory
@@ -23,6 +23,15 @@ MIN_SIDE = 16  # pixels: nothing can be matched in less
 _BLENDER_READS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF")  # MPO: a JPEG with a second picture behind the first
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own guard would refuse large but honest photos at 179 megapixels
 warnings.filterwarnings("ignore", module=r"PIL\.")  # it warns of odd metadata; what matters is checked here
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by EXIF orientation; not exif_transpose, which also writes EXIF anew and fails where it is damaged
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 
 
@@ -58,8 +67,8 @@ def decode(photo: Photo, at_least: int | None = None) -> NDArray[np.uint8]:
     with _opened(photo.path) as image:
         if at_least is not None:
             _shrink_while_decoding(image, at_least)
-        upright = ImageOps.exif_transpose(image) if photo.orientation != 1 else image
-        pixels = np.asarray(_to_srgb(upright), dtype=np.uint8)
+        turn = None if image.format == "TIFF" else TURNS.get(photo.orientation)  # Pillow itself turns TIFFs
+        pixels = np.asarray(_to_srgb(image if turn is None else image.transpose(turn)), dtype=np.uint8)
     aspect = pixels.shape[1] / pixels.shape[0] / (photo.width / photo.height)
     if not 0.98 < aspect < 1.02 and min(pixels.shape[:2]) > MIN_SIDE:
         raise PhotoError(f"{photo.name} has changed while it was in use: add it again.")
@@ -97,7 +106,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         kinds = "JPEG, PNG, WebP or TIFF"
         raise PhotoError(f"{path.name} is not a {kinds} picture, or is damaged.", repr(error)) from error
-    except (OSError, SyntaxError, ValueError, MemoryError, EOFError, Image.DecompressionBombError) as error:
+    except (*DAMAGED, MemoryError, Image.DecompressionBombError) as error:
         raise PhotoError(f"{path.name} is damaged and cannot be read: export it again.", repr(error)) from error
 
 
