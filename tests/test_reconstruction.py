@@ -81,6 +81,7 @@ def test_a_view_without_depth_needs_no_grid() -> None:
         ({"confidence": None}, "needs photo_from_grid and confidence"),
         ({"photo_from_grid": None}, "needs photo_from_grid and confidence"),
         ({"photo_from_grid": np.diag([10.0, 0, 1])}, "flattens"),
+        ({"photo_from_grid": np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])}, "flattens"),
         ({"color": np.zeros((3, 4), np.uint8)}, "color has shape"),
         ({"relief_depth": np.zeros((3, 4), np.float32)}, "holes"),
         ({"depth_edge": np.zeros((3, 4), bool)}, "depth_edge has shape"),

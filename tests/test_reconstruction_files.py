@@ -538,3 +538,35 @@ def test_points_of_views_that_do_not_exist_are_refused(capture: Path, view: int)
     np.save(capture / "arrays" / "points_view.npy", np.full(9, view, np.int32))
     with pytest.raises(FormatError, match="does not exist"):
         Reconstruction.load(capture)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["reconstruction.json", "arrays/view_0000_depth.npy"])
+def test_pipes_are_not_waited_for(capture: Path, name: str) -> None:
+    (capture / name).unlink()
+    os.mkfifo(capture / name)
+    with pytest.raises(FormatError):
+        Reconstruction.load(capture)
+
+
+@pytest.mark.parametrize("photo", [os.devnull, ".", "a\0b"])
+def test_a_photo_that_is_no_file_is_refused(capture: Path, photo: str) -> None:
+    for key in ("photo", "original"):
+        edit(capture, set_at("views", 0, key, value={"relative": None, "absolute": photo}))
+    with pytest.raises(FormatError):
+        Reconstruction.load(capture)
+
+
+def test_another_runs_capture_is_not_replaced_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved, folder = full_reconstruction(tmp_path / "photos"), tmp_path / "capture"
+    real = np.save
+
+    def meanwhile(*arguments: Any, **named: Any) -> None:
+        real(*arguments, **named)
+        folder.mkdir(exist_ok=True)
+        (folder / "reconstruction.json").write_text("other")
+
+    monkeypatch.setattr("numpy.save", meanwhile)
+    with pytest.raises(UserError):
+        saved.save(folder)
+    assert (folder / "reconstruction.json").read_text() == "other"

@@ -69,6 +69,8 @@ def build_scene(options: argparse.Namespace, console: Console) -> None:
     """A capture folder to a .blend; needs no engine."""
     output = _blend(options.output)
     reconstruction = Reconstruction.load(options.capture)
+    if not reconstruction.views:
+        raise UserError(f"The capture {options.capture} holds no photos: there is nothing to build.")
     files = [output, options.preview, options.overlay]
     check_outputs(files, force=options.force, inputs=_files(reconstruction, options.capture))
     built = _build_into(output, reconstruction, options, console, span(console.progress, 0.0, 0.5))

@@ -104,7 +104,7 @@ class View:
                 _set_array(self, name, dtype, shape)
         if self.photo_from_grid is None or self.confidence is None:
             raise ValueError(f"{self.name}: depth needs photo_from_grid and confidence beside it")
-        if not np.linalg.det(self.photo_from_grid) > 0:
+        if not _ends_in_one(self.photo_from_grid) or not np.linalg.det(self.photo_from_grid) > 0:
             raise ValueError(f"{self.name}: photo_from_grid flattens or mirrors the grid")
         if self.confidence.min() < 0 or self.confidence.max() > 1:
             raise ValueError(f"{self.name}: confidence leaves [0, 1]")

@@ -203,6 +203,8 @@ def load(folder: Path) -> Reconstruction:
     folder = folder.absolute()
     file = folder / FILE_NAME
     try:
+        if file.exists() and not file.is_file():
+            raise OSError("not a file")
         document = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError as error:
         raise FormatError(f"{folder} is not a capture: it holds no {FILE_NAME}.", repr(error)) from error
@@ -348,6 +350,8 @@ def _read_array(file: Path) -> NDArray[Any]:
 
     Not `numpy.load`, which evaluates the header as Python and allocates whatever size it claims.
     """
+    if not file.is_file():
+        raise OSError("not a file")  # a pipe would be waited for
     with file.open("rb") as stream:
         start = stream.read(10)
         if start[:8] != b"\x93NUMPY\x01\x00" or len(start) < 10:
@@ -380,4 +384,9 @@ def _resolve(reference: dict[str, Any], folder: Path) -> Path:
     if reference["relative"] is not None:
         candidates.append(Path(os.path.normpath(folder / _text(reference["relative"]))))
     candidates.append(Path(_text(reference["absolute"])))
+    for path in candidates:
+        if "\0" in str(path):
+            raise ValueError("it names a file as no file can be named")
+        if path.exists() and not path.is_file():  # Blender would read a pipe or a device for ever
+            raise FormatError(f"The capture in {folder} names {path} as a photo, which is no file, and is refused.")
     return next((path for path in candidates if path.is_file()), candidates[-1])

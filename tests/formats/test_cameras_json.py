@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vggt_addon.errors import OutputExistsError, UserError
+from vggt_addon.errors import FormatError, OutputExistsError, UserError
 from vggt_addon.formats.cameras_json import full_frame_depth, write_cameras_json
 from vggt_addon.geometry.projection import project
 from vggt_addon.reconstruction import Reconstruction, View
@@ -183,3 +183,10 @@ def test_a_place_that_cannot_be_written_to_costs_a_sentence(tmp_path: Path) -> N
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UserError, match="could not be written"):
         write_cameras_json(Reconstruction((a_view(),), "sfm"), tmp_path / "file" / "out.json")
+
+
+@pytest.mark.parametrize("changes", [{"width": 2**31 - 1}, {"photo_from_grid": np.diag([1e-9, 1e-9, 1.0])}])
+def test_an_absurd_frame_is_a_sentence_and_no_memory(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(FormatError, match=r"a\.jpg cannot be exported"):
+        write_cameras_json(Reconstruction(views=(a_view(**changes),), engine="x"), tmp_path / "cameras.json")
+    assert list(tmp_path.iterdir()) == []

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OutputExistsError, UserError
+from ..errors import FormatError, OutputExistsError, UserError
 from ..reconstruction import Json, Reconstruction, View
 
 SAME_SURFACE = 1.03  # ratio of depths up to which 4 grid pixels may be averaged
+MOST_PIXELS = 32_000_000  # of a depth map: twice the largest that can be asked for; each costs 100 bytes here
 OUR_FILES = re.compile(r"\d{4,}\.npy")
 
 
@@ -112,12 +113,17 @@ def full_frame_depth(view: View) -> NDArray[np.float32]:
     (h, w) is the photo's size divided by the grid's step, the same aspect as the photo. Where the grid is a plain
     reduction of the photo this is `depth` itself. Elsewhere each pixel takes the mean, in inverse depth, of the 4 grid
     pixels around it if all are measured and of one surface, else the nearest grid pixel's value, measured or not:
-    nothing is invented. Raises ValueError where the view has no depth.
+    nothing is invented. Raises ValueError where the view has no depth, FormatError where the frame is absurdly large
+    beside the grid (no engine makes such a view, but a file may claim it).
     """
     if view.depth is None or view.photo_from_grid is None:
         raise ValueError(f"{view.name} has no depth")
     steps = np.linalg.norm(view.photo_from_grid[:2, :2], axis=0) / view.photo_from_grid[2, 2]
     width, height = (max(round(size / step), 1) for size, step in zip((view.width, view.height), steps, strict=True))
+    if width * height > MOST_PIXELS:
+        raise FormatError(
+            f"The depth of {view.name} cannot be exported: over its photo it would be {width} x {height}."
+        )
     columns, rows = np.meshgrid(
         (np.arange(width) + 0.5) * view.width / width, (np.arange(height) + 0.5) * view.height / height
     )
