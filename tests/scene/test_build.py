@@ -172,3 +172,13 @@ def test_cameras_alone_are_enough(capture: Any) -> None:
     ]
     built = build(capture.replace(views=tuple(bare), points=None))
     assert len(built.cameras) == 4 and built.points is None and built.reliefs == ()
+
+
+def test_names_that_blender_would_not_take(capture: Any) -> None:
+    names = ["caf\udce9.jpg", "x" * 5000, "", "a\n%s{}.jpg"]
+    views = [dataclasses.replace(view, name=name) for view, name in zip(capture.views, names, strict=False)]
+    weights = {"k" * 200: "v", "\u6f22" * 200: "\ud800"}
+    built = build(capture.replace(views=tuple(views), weights=weights), settings=BuildSettings(name="caf\udce9"))
+    assert [camera["photo"] for camera in built.cameras] == [view.name for view in views]
+    assert built.camera(names[0]).name == "caf?.jpg"
+    assert len(built.reliefs) == len(views)

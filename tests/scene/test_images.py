@@ -55,3 +55,12 @@ def test_packing_skips_what_is_missing(view: Any, tmp_path: Path) -> None:
     pack([here, gone, here])
     assert here.packed_file is not None
     assert gone.packed_file is None
+
+
+def test_a_file_that_is_no_picture_is_named_and_never_packed(view: Any, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.jpg"
+    secret.write_text("private")
+    image, warning = load_photo(dataclasses.replace(view, photo=secret))
+    assert warning is not None and f"{secret} is not a" in warning
+    pack([image])
+    assert image.packed_file is None

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vggt_addon.errors import FormatError
 from vggt_addon.geometry.projection import camera_center, transform
 from vggt_addon.reconstruction import Reconstruction
 from vggt_addon.scene.placement import place
@@ -62,3 +63,15 @@ def test_an_outlier_moves_reach_and_not_distance(capture: Any) -> None:
 
 def _empty() -> Any:
     return Reconstruction(views=(), engine="synthetic")
+
+
+@pytest.mark.parametrize("far", [1e300, 1e30])
+def test_what_no_float32_holds_is_a_sentence(capture: Any, far: float) -> None:
+    points = dataclasses.replace(capture.points, position=capture.points.position * far)
+    with pytest.raises(FormatError, match="farther than Blender can count"):
+        place(capture.replace(points=points))
+    pose = capture.views[0].camera_from_world.copy()
+    pose[0, 3] = far
+    moved = dataclasses.replace(capture.views[0], camera_from_world=pose)
+    with pytest.raises(FormatError, match="farther than Blender can count"):
+        place(capture.replace(views=(moved, *capture.views[1:])))

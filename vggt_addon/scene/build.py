@@ -12,7 +12,7 @@ from ..progress import Cancel, Progress, check, never, no_progress
 from ..reconstruction import Reconstruction
 from . import images, viewports
 from .cameras import build_camera, look_through
-from .datablocks import all_or_nothing
+from .datablocks import all_or_nothing, datablock_name
 from .placement import Placement, place
 from .points import build_points
 from .reliefs import ReliefMeshes, build_relief
@@ -92,7 +92,7 @@ def _build(
 ) -> BuiltCapture:
     """All datablocks of the capture, linked to each other and to no scene yet."""
     check(cancel)
-    name = settings.name or _name(reconstruction)
+    name = datablock_name(settings.name or _name(reconstruction))
     collection = bpy.data.collections.new(name)
     root = build_root(reconstruction, placement, name, collection)
     cloud = reconstruction.points if settings.points else None

@@ -15,6 +15,7 @@ import bpy
 from mathutils import Matrix
 
 from ..reconstruction import View
+from .datablocks import datablock_name
 from .placement import Placement
 
 SENSOR = 36.0  # millimetres along the photo's long side
@@ -28,12 +29,12 @@ def build_camera(
     view: View, placement: Placement, root: bpy.types.Object, image: bpy.types.Image, collection: bpy.types.Collection
 ) -> bpy.types.Object:
     """A camera for `view`, child of `root`, in `collection`, with `image` behind what it sees."""
-    data = bpy.data.cameras.new(view.name)
+    data = bpy.data.cameras.new(datablock_name(view.name))
     _set_lens(data, view)
     data.clip_start = CLIP_START * placement.distance * placement.scale
     data.clip_end = max(CLIP_END * placement.distance, 2 * placement.reach) * placement.scale
     data.display_size = DISPLAY_SIZE * placement.distance
-    camera = bpy.data.objects.new(view.name, data)
+    camera = bpy.data.objects.new(datablock_name(view.name), data)
     collection.objects.link(camera)
     camera.parent = root
     camera.rotation_mode = "QUATERNION"

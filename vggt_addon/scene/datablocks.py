@@ -21,6 +21,11 @@ KINDS = (
 )  # every kind that this room makes
 
 
+def datablock_name(text: str) -> str:
+    """`text` as Blender takes it for a name: a file's name may hold what is no Unicode (old archives, on Linux)."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 @contextmanager
 def all_or_nothing() -> Iterator[None]:
     """Keep what is made inside; after an exception of any sort (a cancel too) remove every new datablock."""

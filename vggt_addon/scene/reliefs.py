@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..geometry.projection import camera_center, grid_pixels
 from ..reconstruction import View
 from . import attributes
+from .datablocks import datablock_name
 from .materials import photo_material
 from .node_groups import relief_group
 from .node_inputs import drive_input
@@ -87,12 +88,12 @@ def build_relief(
     collection: bpy.types.Collection,
 ) -> bpy.types.Object | None:
     """The relief of `view`, child of `root`, whose sliders it follows; None where the view has no depth to show."""
-    name = f"{view.name} relief"
+    name = datablock_name(f"{view.name} relief")
     mesh = meshes.mesh(view, name)
     if mesh is None:
         return None
     mesh.materials.clear()  # a copy brings its model's photo along
-    mesh.materials.append(photo_material(view.name, image, UV_LAYER))
+    mesh.materials.append(photo_material(datablock_name(view.name), image, UV_LAYER))
     relief = bpy.data.objects.new(name, mesh)
     collection.objects.link(relief)
     relief.parent = root

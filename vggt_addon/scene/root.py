@@ -10,11 +10,13 @@ import numpy as np
 from mathutils import Matrix
 
 from ..reconstruction import Reconstruction
+from .datablocks import datablock_name
 from .placement import Placement
 
 THRESHOLD = "confidence_threshold"
 CUT_EDGES = "cut_depth_edges"
 RADIUS = "point_radius"
+LONGEST_KEY = 63  # bytes that Blender takes
 
 
 def build_root(
@@ -30,13 +32,17 @@ def build_root(
     rotation = placement.scene_from_local[:3, :3] / placement.scale
     root.rotation_quaternion = Matrix(rotation.tolist()).to_quaternion()
     root.scale = np.full(3, placement.scale)
-    root["capture_id"] = reconstruction.capture_id
-    root["engine"] = reconstruction.engine
+    root["capture_id"] = datablock_name(reconstruction.capture_id)
+    root["engine"] = datablock_name(reconstruction.engine)
     for key, value in (reconstruction.weights or {}).items():
-        root[f"weights_{key}"] = value
+        root[_property_name(f"weights_{key}")] = datablock_name(value)
     root["upright"] = reconstruction.scene_from_world is not None  # False: which way is up is not known
     root["world_origin"] = [float(value) for value in placement.world_origin]
     return root
+
+
+def _property_name(text: str) -> str:
+    return datablock_name(text).encode("utf-8")[:LONGEST_KEY].decode("utf-8", "ignore")
 
 
 def add_sliders(root: bpy.types.Object, threshold: float, cut_edges: bool, radius: float | None) -> None:
