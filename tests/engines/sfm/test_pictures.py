@@ -75,3 +75,12 @@ def test_a_bent_photo_is_straightened_at_its_size(tmp_path: Path) -> None:
     grid = color[..., 0].astype(float)
     on_grid = np.array([(grid * columns[:200, :300]).sum(), (grid * rows[:200, :300]).sum()]) / grid.sum()
     assert np.linalg.norm(2 * on_grid - ideal[0]) < 0.5
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".png", "\u6f22" * 83 + ".jpg"])
+def test_a_name_as_long_as_a_name_may_be(patches: NDArray[np.uint8], tmp_path: Path, name: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(patches).save(tmp_path / name, exif=exif)
+    path, _ = make_picture(place(tmp_path / name), fit_raster(600, 400, 120), tmp_path / "photos")
+    assert path.is_file() and path.suffix == ".jpg"
