@@ -131,12 +131,14 @@ def test_unreadable_photos_are_left_out_with_a_reason(photos: Path, tmp_path: Pa
     for path in photos.iterdir():
         (mixed / path.name).write_bytes(path.read_bytes())
     (mixed / "broken.jpg").write_bytes(b"nothing")
+    whole = (REPOSITORY / "examples" / "courtyard" / "photos" / "courtyard_07.jpg").read_bytes()
+    (mixed / "cut.jpg").write_bytes(whole[: len(whole) // 2])  # its header is fine: found out only when it is decoded
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (400, 600, 3), np.uint8)).save(mixed / "stranger.png")
     done = run("reconstruct", mixed, "-o", tmp_path / "capture", "--depth-size", 128)
     assert "broken.jpg was left out" in done.stderr and "stranger.png was left out" in done.stderr
     loaded = Reconstruction.load(tmp_path / "capture")
     assert len(loaded.views) == 3
-    assert {photo.name for photo in loaded.left_out} == {"broken.jpg", "stranger.png"}
+    assert {photo.name for photo in loaded.left_out} == {"broken.jpg", "cut.jpg", "stranger.png"}
 
 
 def test_wrong_names_are_sentences(photos: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,3 +188,21 @@ def test_no_byte_of_the_header_is_trusted(tmp_path: Path, kind: str) -> None:
                 decode(probe(path))
                 good += 1
     assert good > 200
+
+
+def test_what_blender_would_show_otherwise_is_not_shown_as_it_is(tmp_path: Path) -> None:
+    """16-bit colour, a colour that means transparent, and moving pictures get a plain copy."""
+    header = struct.pack(">IIBBBBB", 64, 64, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\x00" + bytes(64 * 6) for _ in range(64))
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    png = b"\x89PNG\r\n\x1a\n"
+    for kind, data in chunks:
+        png += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    (tmp_path / "deep.png").write_bytes(png)
+    still = Image.fromarray(blocks())
+    _save(tmp_path / "keyed.png", still, transparency=(1, 2, 3))
+    _save(tmp_path / "moving.webp", still, save_all=True, append_images=[Image.fromarray(255 - blocks())])
+    for name in ("deep.png", "keyed.png", "moving.webp"):
+        photo = probe(tmp_path / name)
+        assert not photo.shown_as_is, name
+        assert decode(photo).shape[2] == 3

@@ -38,13 +38,13 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 def probe(path: Path) -> Photo:
     """What `path` is, from its header and its bytes' hash. Raises PhotoError where it is no photo that can be read."""
     with _opened(path) as image:
+        # Pillow calls 16-bit colour RGB and drops the lower half; how it is stored is forgotten once it is loaded.
+        deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
         facts = read_exif(image)
         width, height = image.size
         if facts.orientation >= 5 and image.format != "TIFF":  # Pillow itself turns TIFFs, their size included
             width, height = height, width
-        shown_as_is = (
-            facts.orientation == 1 and image.format in _BLENDER_READS and image.mode in ("RGB", "L") and _is_srgb(image)
-        )
+        shown_as_is = facts.orientation == 1 and not deep and _is_plain(image)
     return Photo(
         path=path,
         name=path.name,
@@ -56,6 +56,13 @@ def probe(path: Path) -> Photo:
         lens=facts.lens,
         shown_as_is=shown_as_is,
     )
+
+
+def _is_plain(image: Image.Image) -> bool:
+    """One opaque sRGB picture in a format that Blender reads."""
+    animated = getattr(image, "is_animated", False) and image.format != "MPO"
+    plain_format = image.format in _BLENDER_READS and image.mode in ("RGB", "L")
+    return plain_format and not animated and "transparency" not in image.info and _is_srgb(image)
 
 
 def decode(photo: Photo, at_least: int | None = None) -> NDArray[np.uint8]:

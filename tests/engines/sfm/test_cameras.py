@@ -14,6 +14,7 @@ from vggt_addon.engines.sfm.cameras import solve_cameras
 from vggt_addon.engines.sfm.colmap_client import SolverError
 from vggt_addon.engines.sfm.ladder import Attempt
 from vggt_addon.engines.sfm.solution import Solution, SolvedImage, SolvedLens
+from vggt_addon.engines.sfm.working_copies import UnreadablePhotosError
 from vggt_addon.errors import EngineError
 from vggt_addon.photos.gather import gather
 from vggt_addon.photos.photo import FocalPrior, Photo
@@ -137,6 +138,37 @@ def test_two_photos_are_marked_uncertain(fake: Callable[..., Any]) -> None:
     placed = fake({"plain": 2, "affine": 2, "pinhole": 2, "global": 2})()
     assert all(view.report.focal_uncertain for view in placed.placed)
     assert any("Two photos" in warning for warning in placed.warnings)
+
+
+def test_damaged_photos_are_left_out_and_the_others_go_on(
+    fake: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = fake({"plain": 3})
+    tried: list[int] = []
+
+    def write_copies(photos: list[Photo], *_: Any) -> None:
+        tried.append(len(photos))
+        if len(photos) == 5:
+            raise UnreadablePhotosError({1: "1.jpg is damaged.", 4: "4.jpg is damaged."})
+
+    monkeypatch.setattr(cameras, "write_copies", write_copies)
+    placed = run()
+    assert tried == [5, 3]
+    assert [view.photo.name for view in placed.placed] == ["0.jpg", "2.jpg", "3.jpg"]
+    assert [(photo.name, photo.reason) for photo in placed.left_out] == [
+        ("1.jpg", "1.jpg is damaged."),
+        ("4.jpg", "4.jpg is damaged."),
+    ]
+
+
+def test_one_readable_photo_is_too_few(fake: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_copies(*_: Any) -> None:
+        raise UnreadablePhotosError({index: f"{index}.jpg is damaged." for index in range(4)})
+
+    run = fake({})
+    monkeypatch.setattr(cameras, "write_copies", write_copies)
+    with pytest.raises(EngineError, match=r"Only 1 of 5 photos can be read.*0\.jpg is damaged"):
+        run()
 
 
 def test_a_simplified_lens_is_marked_uncertain(fake: Callable[..., Any]) -> None:

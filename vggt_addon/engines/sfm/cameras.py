@@ -5,7 +5,7 @@ This module imports nothing beyond the standard library and numpy.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from .ladder import Attempt, attempts, best, is_complete, is_sane
 from .solution import Solution, SolvedLens
 from .undistort import corner_displacement
 from .verdict import explain_failure, explain_left_out
-from .working_copies import LensFolder, plan_copies, write_copies
+from .working_copies import LensFolder, UnreadablePhotosError, plan_copies, write_copies
 
 logger = logging.getLogger(__name__)
 
@@ -54,11 +54,26 @@ class PlacedPhotos:
 def solve_cameras(
     photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel
 ) -> PlacedPhotos:
-    """Place as many photos as can be.
+    """Place as many photos as can be; those that turn out to be damaged are left out and the others go on.
 
     Raises EngineError with a sentence where there are too few photos, they do not overlap, or the camera did not move;
     Cancelled on request.
     """
+    try:
+        return _solve(photos, workspace / "all", settings, progress, cancel)
+    except UnreadablePhotosError as error:
+        readable = [photo for index, photo in enumerate(photos) if index not in error.reasons]
+        left_out = tuple(LeftOut(photos[index].name, error.reasons[index]) for index in sorted(error.reasons))
+        if len(readable) < 2:
+            counted = f"Only {len(readable)} of {len(photos)} photos can be read, and depth needs two."
+            raise EngineError(f"{counted} {error.sentence}", repr(left_out)) from error
+    placed = _solve(readable, workspace / "readable", settings, span(progress, 0.1, 1.0), cancel)
+    return replace(placed, left_out=(*left_out, *placed.left_out))
+
+
+def _solve(
+    photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel
+) -> PlacedPhotos:
     if len(photos) < 2:
         raise EngineError(
             "One photo is not enough: this engine measures depth from the differences between photos. Add at least "

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from ...errors import PhotoError
 from ...geometry.raster import Raster, fit_raster
 from ...photos.photo import Photo
 from ...photos.read import decode
@@ -33,6 +34,14 @@ class LensFolder:
     folder: str
     copies: tuple[WorkingCopy, ...]
     prior: float | None  # copy pixels: EXIF's focal length
+
+
+class UnreadablePhotosError(PhotoError):
+    """Photos whose header is fine but whose pixels are not; `reasons` by index into the run's photos."""
+
+    def __init__(self, reasons: dict[int, str]) -> None:
+        super().__init__(" ".join(reasons[index] for index in sorted(reasons)))
+        self.reasons = reasons
 
 
 def plan_copies(photos: Sequence[Photo], long_side: int) -> tuple[LensFolder, ...]:
@@ -60,25 +69,35 @@ def write_copies(
 ) -> None:
     """Write what `plan_copies` planned below `root`, `at_once` photos at a time.
 
-    Raises PhotoError where a photo turns out to be damaged, Cancelled.
+    Raises UnreadablePhotosError, naming all of them, where photos turn out to be damaged; Cancelled.
     """
     copies = [copy for lens in lenses for copy in lens.copies]
     for lens in lenses:
         (root / lens.folder).mkdir(parents=True, exist_ok=True)
 
-    def write(copy: WorkingCopy) -> None:
+    def write(copy: WorkingCopy) -> str | None:
         check(cancel)
         raster = copy.raster
-        picture = Image.fromarray(decode(photos[copy.photo], at_least=max(raster.width, raster.height))).convert("L")
+        try:
+            pixels = decode(photos[copy.photo], at_least=max(raster.width, raster.height))
+        except PhotoError as error:
+            return error.sentence
+        picture = Image.fromarray(pixels).convert("L")
         ratio = picture.width / photos[copy.photo].width  # the decoder may have shrunk it already
         picture = picture.resize(
             (raster.width, raster.height), Image.Resampling.LANCZOS, box=_scaled_box(raster, ratio, picture.size)
         )
         picture.save(root / copy.name, compress_level=1)
+        return None
 
+    damaged = {}
     with ThreadPoolExecutor(at_once) as pool:
-        for number, _ in enumerate(pool.map(write, copies)):
+        for number, reason in enumerate(pool.map(write, copies)):
+            if reason is not None:
+                damaged[copies[number].photo] = reason
             progress("Preparing photos", (number + 1) / len(copies))
+    if damaged:
+        raise UnreadablePhotosError(damaged)
 
 
 def _scaled_box(raster: Raster, ratio: float, size: tuple[int, int]) -> tuple[float, float, float, float]:
