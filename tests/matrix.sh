@@ -19,7 +19,13 @@ python311="${PYTHON:-python3.11}"
 run "$python311" 4.2 "<2"
 run "$python311" 5.0 "<2"
 
-python313="$(command -v python3.13 || ls "$HOME"/.pyenv/versions/3.13*/bin/python 2>/dev/null | head -n 1 || true)"
+python313=""
+for candidate in python3.13 "$HOME"/.pyenv/versions/3.13*/bin/python; do
+	if "$candidate" -c "import venv" 2>/dev/null; then # a version manager's stand-in may be there and not run
+		python313="$candidate"
+		break
+	fi
+done
 if [ -n "$python313" ]; then
 	run "$python313" 5.2 ">=2.2,<3"
 else
