@@ -88,3 +88,10 @@ def test_a_pattern_does_not_reach_into_captures(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
     assert find_photos([f"{tmp_path}/**/*.jpg"]) == [tmp_path / "photos" / "a.jpg"]
     assert find_photos([tmp_path / "scene.capture" / "photos"]) == [tmp_path / "scene.capture" / "photos" / "a.jpg"]
+
+
+def test_photos_one_folder_deeper_are_pointed_to(folder: Path) -> None:
+    (folder / "outer" / "empty").mkdir(parents=True)
+    (folder / "inner").rename(folder / "outer" / "images")
+    with pytest.raises(PhotoError, match=r"No photos were found in .*outer: give .*images, which has some"):
+        find_photos([folder / "outer"])

@@ -33,10 +33,10 @@ def find_photos(inputs: Iterable[str | Path]) -> list[Path]:
     for name in named:
         found.update(dict.fromkeys(_expand(name)))
     if not found:
-        kinds = "JPEG, PNG, WebP or TIFF"
-        raise PhotoError(
-            f"No photos were found in {', '.join(named) or 'an empty list'}: give {kinds} files or a folder."
-        )
+        where = ", ".join(named) or "an empty list"
+        inner = next((folder for name in named for folder in _folders_with_photos(name)), None)
+        advice = f"give {inner}, which has some" if inner else "give JPEG, PNG, WebP or TIFF files or a folder"
+        raise PhotoError(f"No photos were found in {where}: {advice}.")
     return sorted(found, key=natural_key)
 
 
@@ -59,6 +59,15 @@ def _expand(name: str) -> list[Path]:
     except OSError as error:
         raise PhotoError(f"{name} cannot be read: {error.strerror}.", repr(error)) from error
     raise PhotoError(f"{name} does not exist: check the name, or drop the photos again.")
+
+
+def _folders_with_photos(name: str) -> list[Path]:
+    """Folders directly in the folder `name` that hold photos, in natural order."""
+    try:
+        folders = [folder for folder in Path(name).iterdir() if folder.is_dir()] if Path(name).is_dir() else []
+        return sorted((folder for folder in folders if any(map(_is_photo, folder.iterdir()))), key=natural_key)
+    except OSError:
+        return []  # a folder that may not be looked into is no advice
 
 
 def _is_photo(file: Path) -> bool:
