@@ -140,7 +140,7 @@ def _build_into(
     name = output.stem
     built = build(
         reconstruction,
-        settings=BuildSettings(name=name, pack=options.pack),
+        settings=BuildSettings(name=name),
         progress=span(progress, 0.0, 0.8),
         cancel=console.cancel,
     )

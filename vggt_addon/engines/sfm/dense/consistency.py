@@ -2,7 +2,7 @@
 
 Source: the geometric check of J. Schoenberger et al., "Pixelwise View Selection for Unstructured Multi-View Stereo",
 ECCV 2016, section 4.4 (forward-backward reprojection), as used for fusion by Yao et al. 2018.
-Imports numpy only.
+Imports numpy only; OpenCV is its neighbours' affair.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ....progress import Cancel, check
 from .filters import Map, sample_linear, sample_nearest, without_speckles
 from .matching import outside
-from .pictures import Picture, pixel_grid, transfer
+from .pictures import Picture, pixel_grid, transfer, transfer_at
 from .plane_sweep import Guess
 from .records import DepthMap
 from .settings import DenseSettings
@@ -51,7 +51,7 @@ def compare(
         check(cancel)
         x, y, ratio = transfer(reference, picture)(own)
         theirs = sample_surface(other.inverse_depth, x, y)
-        back_x, back_y, back_ratio = _back(reference, picture, x, y, theirs)
+        back_x, back_y, back_ratio = transfer_at(picture, reference, x, y)(theirs)
         distance = np.hypot(back_x - columns, back_y - rows)
         # ratio = z_other / z_own of the guess; theirs = 1 / z_other as measured
         depth_error = ratio / own * theirs - 1
@@ -70,21 +70,6 @@ def sample_surface(inverse_depth: Map, x: Map, y: Map) -> Map:
     nearest = sample_nearest(inverse_depth, x, y)
     between = sample_linear(inverse_depth, x, y)
     return np.where(np.abs(between - nearest) < SAME_SURFACE * nearest, between, nearest)
-
-
-def _back(reference: Picture, picture: Picture, x: Map, y: Map, inverse_depth: Map) -> tuple[Map, Map, Map]:
-    """Pixels (x, y) of `picture` at an inverse depth, seen from `reference`: columns, rows, depth ratio."""
-    to = transfer(picture, reference)
-    homography = _homography(picture, reference)
-    direction = [a[0] * x + a[1] * y + a[2] for a in homography]
-    moved = [a + b * inverse_depth for a, b in zip(direction, to.parallax, strict=True)]
-    ratio = np.where(moved[2] > 1e-6, moved[2], np.float32(1e-6))
-    return moved[0] / ratio, moved[1] / ratio, ratio
-
-
-def _homography(source: Picture, target: Picture) -> NDArray[np.float32]:
-    rotation = target.camera_from_world[:3, :3] @ source.camera_from_world[:3, :3].T
-    return (target.intrinsics @ rotation @ np.linalg.inv(source.intrinsics)).astype(np.float32)
 
 
 def keep(guess: Guess, agreement: Agreement, settings: DenseSettings) -> DepthMap:

@@ -2,7 +2,7 @@
 
 Zero-mean normalised cross-correlation (ZNCC) in windows that follow the guessed surface, so that slanted ground does
 not tear them, and that weigh their middle most, so that they do not blur silhouettes. The two best neighbours count,
-so that a surface hidden from some is still found. Imports numpy only.
+so that a surface hidden from some is still found. Imports numpy only; OpenCV is its neighbours' affair.
 """
 
 from collections.abc import Sequence

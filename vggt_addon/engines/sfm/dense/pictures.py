@@ -1,7 +1,7 @@
 """A grey picture with its camera, at any size, and how its pixels move into another picture.
 
 OpenCV's warps put pixel centres at integers. Everything in this package that handles a `Picture` uses that convention;
-it is converted once, in `picture`. Imports numpy only.
+it is converted once, in `picture`. Imports numpy only; OpenCV is its neighbours' affair.
 """
 
 from dataclasses import dataclass
@@ -70,9 +70,21 @@ class Transfer:
 
 
 def transfer(source: Picture, target: Picture) -> Transfer:
-    """The transfer of `source`'s pixels into `target`."""
+    """The transfer of all of `source`'s pixels into `target`."""
+    homography, parallax = _motion(source, target)
+    direction = np.tensordot(homography, pixel_grid(source.shape), axes=1)
+    return Transfer(direction.astype(np.float32), parallax)
+
+
+def transfer_at(source: Picture, target: Picture, x: Map, y: Map) -> Transfer:
+    """The transfer into `target` of the places (x, y) of `source`, (h, w) each, pixels, between its own too."""
+    homography, parallax = _motion(source, target)
+    direction = [a[0] * x + a[1] * y + a[2] for a in homography.astype(np.float32)]
+    return Transfer(np.stack(direction), parallax)
+
+
+def _motion(source: Picture, target: Picture) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """K2 R K1^-1, (3, 3), and K2 t, (3,), of `Transfer`."""
     target_from_source = target.camera_from_world @ inverse_rigid(source.camera_from_world)
     homography = target.intrinsics @ target_from_source[:3, :3] @ np.linalg.inv(source.intrinsics)
-    direction = np.tensordot(homography, pixel_grid(source.shape), axes=1)
-    parallax = target.intrinsics @ target_from_source[:3, 3]
-    return Transfer(direction.astype(np.float32), parallax.astype(np.float32))
+    return homography, (target.intrinsics @ target_from_source[:3, 3]).astype(np.float32)

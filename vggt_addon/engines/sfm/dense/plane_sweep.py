@@ -2,7 +2,7 @@
 
 Source: R. Collins, "A Space-Sweep Approach to True Multi-Image Matching", CVPR 1996, with ZNCC and semi-global
 aggregation. Planes face the camera and are spaced evenly in inverse depth, about one per pixel of motion.
-Imports numpy only.
+Imports numpy only; OpenCV is its neighbours' affair.
 """
 
 from dataclasses import dataclass

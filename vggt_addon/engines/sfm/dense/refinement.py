@@ -1,7 +1,8 @@
 """The better guess: hypotheses close to the surface that was found, warped along it pixel by pixel.
 
 Fronto-parallel planes tear the matching window apart on slanted surfaces; here the window follows the surface, so that
-slanted ground and walls match as well as those that face the camera. Imports numpy only.
+slanted ground and walls match as well as those that face the camera.
+Imports numpy only; OpenCV is its neighbours' affair.
 """
 
 import numpy as np

@@ -4,7 +4,7 @@ Source: H. Hirschmueller, "Stereo Processing by Semiglobal Matching and Mutual I
     L(p, d) = C(p, d) + min(L(q, d), L(q, d +- 1) + P1, min_k L(q, k) + P2(p, q)) - min_k L(q, k)
 for the pixel q before p on the path, summed over the paths. P2 falls with the picture's contrast between p and q.
 Costs are 16-bit integers: with them numpy works on twice as many numbers at once, and sums are exact, so the result
-cannot depend on the order. Imports numpy only.
+cannot depend on the order. Imports numpy only; OpenCV is its neighbours' affair.
 """
 
 import numpy as np
