@@ -1,13 +1,15 @@
-"""The pre-norm transformer block (Dosovitskiy et al. 2021, equations 2 and 3), a piece of the sequence at a time.
+"""Pre-norm transformer blocks (Dosovitskiy et al. 2021, equations 2 and 3), a piece of the sequence at a time.
 
 This module imports torch.
 """
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .attention import SelfAttention
+from .attention import CrossAttention, SelfAttention
 from .precision import LayerNorm, Linear
 from .rotary import RotaryTable
 
@@ -55,37 +57,60 @@ class Block(nn.Module):
         self.ls2 = LayerScale(width) if layer_scale else nn.Identity()
 
     def forward(self, tokens: Tensor, rotary: RotaryTable | None, chunk: int) -> None:
-        """Change `tokens` (batch, T, width) in place, `chunk` tokens of each sequence at a time.
+        """Change `tokens` (batch, T, width) in place, `chunk` tokens of each sequence at a time."""
+        for part, attended, _ in attend_in_pieces(self.norm1, self.attn, tokens, rotary, chunk):
+            part += self.ls1(attended)
+            part += self.ls2(self.mlp(self.norm2(part)))
 
-        After the keys and values of the whole sequence are there, each token's way through the block depends on no
-        other token, so the pieces may be done one after the other, in place.
-        """
-        length = tokens.shape[1]
-        pieces = [slice(start, min(start + chunk, length)) for start in range(0, length, chunk)]
-        if len(pieces) == 1:
-            normed = self.norm1(tokens)
-            span = rotary.span(0, length) if rotary else None
-            self._advance(tokens, normed, self.attn.keys_values(normed, span), span)
-            return
-        memory = self._keys_values(tokens, rotary, pieces)
-        for piece in pieces:
-            part = tokens[:, piece]
-            span = rotary.span(piece.start, piece.stop) if rotary else None
-            self._advance(part, self.norm1(part), memory, span)
 
-    def _keys_values(self, tokens: Tensor, rotary: RotaryTable | None, pieces: list[slice]) -> tuple[Tensor, Tensor]:
-        """Keys and values of the whole sequence, (batch, T, heads, head_dim) each, without a second copy of it."""
-        attention = self.attn
-        shape = (*tokens.shape[:2], attention.heads, attention.width // attention.heads)
-        keys = torch.empty(shape, dtype=attention.qkv.weight.dtype, device=tokens.device)
-        values = torch.empty_like(keys)
-        for piece in pieces:
-            span = rotary.span(piece.start, piece.stop) if rotary else None
-            keys[:, piece], values[:, piece] = attention.keys_values(self.norm1(tokens[:, piece]), span)
-        return keys, values
+class DecoderBlock(nn.Module):
+    """x += attention(norm1(x)); x += cross(norm2(x), norm_y(memory)); x += mlp(norm3(x)) (CroCo, section 3)."""
 
-    def _advance(
-        self, tokens: Tensor, normed: Tensor, memory: tuple[Tensor, Tensor], rotary: RotaryTable | None
-    ) -> None:
-        tokens += self.ls1(self.attn(normed, *memory, rotary))
-        tokens += self.ls2(self.mlp(self.norm2(tokens)))
+    def __init__(self, width: int, heads: int, *, norm_eps: float) -> None:
+        super().__init__()
+        self.norm1 = LayerNorm(width, eps=norm_eps)
+        self.attn = SelfAttention(width, heads)
+        self.norm2 = LayerNorm(width, eps=norm_eps)
+        self.norm_y = LayerNorm(width, eps=norm_eps)
+        self.cross_attn = CrossAttention(width, heads)
+        self.norm3 = LayerNorm(width, eps=norm_eps)
+        self.mlp = Mlp(width, 4 * width)
+
+    def read(self, memory: Tensor, rotary: RotaryTable) -> tuple[Tensor, Tensor]:
+        """What this block will look at in the other sequence (batch, M, width): keys and values, (batch, M, heads,
+        head_dim) each. Taken before either sequence changes."""
+        return self.cross_attn.keys_values(self.norm_y(memory), rotary)
+
+    def forward(self, tokens: Tensor, rotary: RotaryTable, memory: tuple[Tensor, Tensor], chunk: int) -> None:
+        """Change `tokens` (batch, T, width) in place, `chunk` tokens of each sequence at a time."""
+        for part, attended, span in attend_in_pieces(self.norm1, self.attn, tokens, rotary, chunk):
+            part += attended
+            part += self.cross_attn(self.norm2(part), *memory, span)
+            part += self.mlp(self.norm3(part))
+
+
+def attend_in_pieces(
+    norm: LayerNorm, attention: SelfAttention, tokens: Tensor, rotary: RotaryTable | None, chunk: int
+) -> Iterator[tuple[Tensor, Tensor, RotaryTable | None]]:
+    """Self-attention of `tokens` (batch, T, width): yields each piece, what it gathered, and its rotary angles.
+
+    Once the keys and values of the whole sequence are there, a token's way through a block depends on no other token:
+    the caller may change each piece, a view of `tokens`, as soon as it is yielded.
+    """
+    length = tokens.shape[1]
+    if length <= chunk:  # one piece: its norm serves queries, keys and values
+        span = rotary.span(0, length) if rotary else None
+        normed = norm(tokens)
+        keys, values = attention.keys_values(normed, span)
+        yield tokens, attention(normed, keys, values, span), span
+        return
+    pieces = [slice(start, min(start + chunk, length)) for start in range(0, length, chunk)]
+    spans = [rotary.span(piece.start, piece.stop) if rotary else None for piece in pieces]
+    shape = (*tokens.shape[:2], attention.heads, attention.width // attention.heads)
+    keys = torch.empty(shape, dtype=attention.qkv.weight.dtype, device=tokens.device)
+    values = torch.empty_like(keys)
+    for piece, span in zip(pieces, spans, strict=True):
+        keys[:, piece], values[:, piece] = attention.keys_values(norm(tokens[:, piece]), span)
+    for piece, span in zip(pieces, spans, strict=True):
+        part = tokens[:, piece]
+        yield part, attention(norm(part), keys, values, span), span
