@@ -48,6 +48,7 @@ $(VENV)/run.stamp: requirements/run.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
 	touch $@
 
-$(VENV)/test.stamp: requirements/test.lock $(VENV)/run.stamp
+$(VENV)/test.stamp: requirements/test.lock requirements/torch.txt $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/torch.txt
 	touch $@
