@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -49,9 +50,14 @@ def dust3r_outputs(
     return outputs
 
 
-def golden_errors(plain: ModuleType, goldens: ModuleType, name: str, dtype: torch.dtype) -> Errors:
+@cache
+def golden_and_weights(goldens: ModuleType, name: str, dtype: torch.dtype) -> tuple[Any, dict[str, Tensor]]:
     golden = goldens.read(GOLDENS / f"{name}.npz")
-    weights = goldens.recipe_weights(goldens.golden_keys(golden), golden.meta["seed"], dtype)
+    return golden, goldens.recipe_weights(goldens.golden_keys(golden), golden.meta["seed"], dtype)
+
+
+def golden_errors(plain: ModuleType, goldens: ModuleType, name: str, dtype: torch.dtype) -> Errors:
+    golden, weights = golden_and_weights(goldens, name, dtype)
     outputs = (vggt_outputs if golden.meta["network"] == "vggt" else dust3r_outputs)(plain, golden, weights, dtype)
     assert all(array.dtype == dtype for array in outputs.values() if isinstance(array, Tensor))
     found: Errors = goldens.errors(outputs, golden, dtype)
@@ -278,8 +284,7 @@ def test_dust3r_of_published_size_reads_every_key(dust3r: ModuleType, goldens: M
 
 
 def test_vggt_answers_only_what_is_asked(vggt: ModuleType, goldens: ModuleType) -> None:
-    golden = goldens.read(GOLDENS / "vggt_small_c.npz")
-    weights = goldens.recipe_weights(goldens.golden_keys(golden), 0, torch.float32)
+    golden, weights = golden_and_weights(goldens, "vggt_small_c", torch.float32)
     needed = {key: value for key, value in weights.items() if not re.match("point_head|track_head", key)}
     images = golden.image("images_u8", torch.float32)
     outputs = vggt.run(needed, images, vggt.dimensions(golden.meta), heads=("camera", "depth"))
