@@ -29,6 +29,10 @@ class FormatError(UserError):
     """A file or folder that should hold our data does not, or not in a form that this version reads."""
 
 
+class WeightsError(UserError):
+    """A file of network weights cannot be used, or does not fit the network; or none could be written."""
+
+
 class OutputExistsError(UserError):
     """The place to write to is taken, and overwriting was not asked for."""
 
