@@ -73,11 +73,11 @@ def archive(
     records: Mapping[str, bytes] | None = None,
     compression: int = zipfile.ZIP_STORED,
 ) -> Path:
-    """A zip archive as torch.save lays it out, around any pickle, pieces of numbers and further records."""
-    with zipfile.ZipFile(path, "w", compression) as file:
+    """A zip archive as torch.save lays it out, around any pickle, pieces of numbers (compressed or not) and records."""
+    with zipfile.ZipFile(path, "w") as file:
         file.writestr("archive/data.pkl", pickle)
         for key, raw in (pieces or {}).items():
-            file.writestr(f"archive/data/{key}", raw)
+            file.writestr(f"archive/data/{key}", raw, compression)
         for name, raw in {"archive/version": b"3\n", **(records or {})}.items():
             file.writestr(name, raw)
     return path

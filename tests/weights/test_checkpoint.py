@@ -124,6 +124,8 @@ def test_two_names_of_one_tensor_and_two_halves_of_one(tmp_path: Path) -> None:
 def test_metadata_is_taken_by_name(tmp_path: Path) -> None:
     save_file(tensors(), tmp_path / "model", {"format": "pt", "licence": "MIT", "__import__": "os", "script": "rm"})
     assert open_checkpoint(tmp_path / "model").metadata == {"format": "pt", "licence": "MIT"}
+    save_file(tensors(), tmp_path / "model", {"format": "pt", "licence": "\x1b[31m", "network": "x" * 301})
+    assert open_checkpoint(tmp_path / "model").metadata == {"format": "pt"}
 
 
 def test_a_file_by_hand_is_read_like_one_of_the_library(tmp_path: Path, handmade: ModuleType) -> None:

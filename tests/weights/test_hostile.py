@@ -100,6 +100,14 @@ def test_the_second_wall_holds_alone(
         assert not trace.exists(), name
 
 
+def test_the_second_wall_for_other_tensors(tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_file, "check_pickle", lambda path, pickle_: set())
+    torch.save({"a": torch.eye(3).to_sparse()}, tmp_path / "model.pt")
+    assert "compressed or unusual" in refused(tmp_path / "model.pt")
+    torch.save({"a": torch.zeros(3, device="meta")}, tmp_path / "model.pt")
+    refused(tmp_path / "model.pt")
+
+
 def test_memory_for_the_asking(tmp_path: Path, handmade: ModuleType) -> None:
     """Functions that are harmless but for how much they allocate: refused by name, before they are called."""
     size = handmade.number(2**42)
@@ -169,8 +177,9 @@ def test_broken_programs(tmp_path: Path, refused: Refused, handmade: ModuleType)
         {"shape": (4,), "piece": "../../data.pkl"},
         {"shape": (4,), "kind": "Nothing"},
         {"shape": (4, 4, 4), "strides": (1,), "claimed": 64},
+        {"shape": (*[1] * 1000, 4)},
     ],
-    ids=str,
+    ids=lambda claim: str(claim)[:80],
 )
 def test_more_is_claimed_than_there_is(
     tmp_path: Path, refused: Refused, handmade: ModuleType, claim: dict[str, object]
@@ -186,6 +195,12 @@ def test_tensors_that_overlap(tmp_path: Path, refused: Refused, handmade: Module
     parts = {name: handmade.tensor((5,), claimed=8, offset=offset) for name, offset in (("a", 0), ("b", 3))}
     path = handmade.archive(tmp_path / "a.pt", handmade.program(handmade.table(parts)), {"0": bytes(32)})
     assert "overlap" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["", "\x1b[2Jweights", "a\nb", "a" * 301])
+def test_names_that_would_garble_a_sentence(tmp_path: Path, refused: Refused, handmade: ModuleType, name: str) -> None:
+    pickle_ = handmade.program(handmade.table({name: handmade.tensor((1,))}))
+    assert "no proper names" in refused(handmade.archive(tmp_path / "model.pt", pickle_, {"0": bytes(4)}))
 
 
 def test_many_names_of_one_tensor_cost_one(tmp_path: Path, handmade: ModuleType) -> None:

@@ -288,6 +288,7 @@ def test_one_parameter_in_two_modules_stays_one(tmp_path: Path) -> None:
     assert network.first.weight is network.second.weight
     assert torch.equal(network.first.weight, original.first.weight)
     assert isinstance(network.first.weight, nn.Parameter) and not isinstance(network.mean, nn.Parameter)
+    assert network.mean is not checkpoint.tensors["mean"]  # which another network may be given too
     assert (report.tensors, report.substitutes) == (3, {"second.weight": "first.weight"})
     assert torch.equal(network.get_buffer("scratch"), torch.ones(2))
 
@@ -323,7 +324,7 @@ def test_loading_while_inference_is_on(tmp_path: Path) -> None:
     save_file(Heads(tracks=False).state_dict(), tmp_path / "model")
     network = on_meta(lambda: Heads(tracks=False))
     with torch.inference_mode():
-        load_weights(network, open_checkpoint(tmp_path / "model"))
+        load_weights(network, open_checkpoint(tmp_path / "model"), dtype=torch.float64)
     assert not any(parameter.is_inference() for parameter in network.parameters())
     network.half()
 

@@ -247,6 +247,10 @@ def test_compressed_archives_are_not_unpacked(tmp_path: Path, refused: Refused, 
     path = handmade.archive(tmp_path / "a.pt", pickle_, {"0": bytes(4_000_000)}, compression=zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 10_000
     assert "damaged" in refused(path)
+    few = random.Random(1).randbytes(400)  # do not become less: they would be read as they are, compressed
+    pickle_ = handmade.program(handmade.table({"a": handmade.tensor((100,))}))
+    path = handmade.archive(tmp_path / "b.pt", pickle_, {"0": few}, compression=zipfile.ZIP_DEFLATED)
+    assert "damaged" in refused(path)
 
 
 def test_an_archive_with_absurd_parts(
@@ -276,6 +280,18 @@ def test_members_longer_than_their_place(tmp_path: Path, refused: Refused, handm
     sizes = {"compressed size": [20], "both sizes": [20, 24], "offset": [42]}[field]
     for place in sizes:
         content[entry + place : entry + place + 4] = (5000 if field != "offset" else 0).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert "damaged" in refused(path)
+
+
+def test_a_piece_longer_than_its_place(tmp_path: Path, refused: Refused, handmade: ModuleType) -> None:
+    """Its tensor would be filled with the archive's own inner workings."""
+    claimed = handmade.program(handmade.table({"a": handmade.tensor((16,))}))
+    path = handmade.archive(tmp_path / "model.pt", claimed, {"0": bytes(4)}, records={"archive/rest": bytes(100)})
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"archive/data/0") - 46
+    for place in (20, 24):
+        content[entry + place] = 64
     path.write_bytes(content)
     assert "damaged" in refused(path)
 

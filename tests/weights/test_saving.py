@@ -59,8 +59,9 @@ def test_a_file_that_is_there_is_replaced(tmp_path: Path) -> None:
 
 
 def test_metadata_by_other_names_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="colour"):
-        save_checkpoint(tmp_path / "model", {"a": torch.zeros(3)}, {"colour": "red"})
+    for metadata in ({"colour": "red"}, {"licence": "MIT\n"}, {"licence": ""}, {"licence": "x" * 301}):
+        with pytest.raises(ValueError, match=next(iter(metadata))):
+            save_checkpoint(tmp_path / "model", {"a": torch.zeros(3)}, metadata)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,18 +13,18 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ..errors import WeightsError
-from .checkpoint import METADATA
+from .checkpoint import METADATA, is_plain
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> Path:
-    """Write `tensors` (dense, on the CPU) and `metadata` (keys of METADATA) to `path`, replacing a file of that name.
+    """Write `tensors` (dense, on the CPU) and `metadata` (keys of METADATA, a line each) to `path`, replacing a file.
 
     Tensors that are one and the same in memory are stored once, under the first of their names: the network's rules or
     its shared modules give them back. Written under a temporary name in the same folder, flushed to the disk, and
     renamed. Returns the absolute path. Raises ValueError for other metadata, WeightsError where the disk refuses.
     """
-    if unknown := set(metadata) - set(METADATA):
-        raise ValueError(f"metadata of a checkpoint has no {sorted(unknown)}")
+    if unfit := {key: text for key, text in metadata.items() if key not in METADATA or not is_plain(text)}:
+        raise ValueError(f"the metadata of a checkpoint cannot hold {unfit}")
     path = path.absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
