@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..layers.chunks import Chunks, OnStep
-from ..layers.dpt import Scratch, TokenProjection, as_maps
+from ..layers.dpt import Scratch, TokenProjection
 from ..layers.resize import convolve_resized
 from .config import Dust3rConfig
 from .output import PointMap
@@ -62,10 +62,8 @@ class Dpt(nn.Module):
 
     def forward(self, projected: list[Tensor], grid: tuple[int, int], chunks: Chunks, on_step: OnStep) -> Tensor:
         """What `project` gave for each input, of some photos -> (photos, 4, 16h, 16w). `projected` is emptied."""
-        resizings = [cast(nn.Sequential, layers)[1] for layers in self.act_postprocess]
-        maps = [layer(as_maps(tokens, grid)) for layer, tokens in zip(resizings, projected, strict=True)]
-        projected.clear()
-        fused = self.scratch.fuse(maps, double=True)  # (photos, features, 4h, 4w)
+        reassemble = [cast(nn.Sequential, layers)[1] for layers in self.act_postprocess]
+        fused = self.scratch.fuse(projected, reassemble, grid, double=True)  # (photos, features, 4h, 4w)
         first, _, second, rectify, to_outputs = self.head
         halved = convolve_resized(
             fused,

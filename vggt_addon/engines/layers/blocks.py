@@ -34,8 +34,17 @@ class LayerScale(nn.Module):
         super().__init__()
         self.gamma = nn.Parameter(torch.empty(width))
 
-    def forward(self, branch: Tensor) -> Tensor:
-        return branch * self.gamma
+    def forward(self, stream: Tensor, branch: Tensor) -> None:
+        """stream += gamma · branch, in place, in the stream's precision."""
+        stream.addcmul_(branch, self.gamma)
+
+
+class NoScale(nn.Module):
+    """A residual branch as it is."""
+
+    def forward(self, stream: Tensor, branch: Tensor) -> None:
+        """stream += branch, in place, in the stream's precision."""
+        stream.add_(branch)
 
 
 class Block(nn.Module):
@@ -51,16 +60,16 @@ class Block(nn.Module):
         super().__init__()
         self.norm1 = LayerNorm(width, eps=norm_eps)
         self.attn = SelfAttention(width, heads, query_key_norm)
-        self.ls1 = LayerScale(width) if layer_scale else nn.Identity()
+        self.ls1 = LayerScale(width) if layer_scale else NoScale()
         self.norm2 = LayerNorm(width, eps=norm_eps)
         self.mlp = Mlp(width, 4 * width)
-        self.ls2 = LayerScale(width) if layer_scale else nn.Identity()
+        self.ls2 = LayerScale(width) if layer_scale else NoScale()
 
     def forward(self, tokens: Tensor, rotary: RotaryTable | None, chunk: int) -> None:
         """Change `tokens` (batch, T, width) in place, `chunk` tokens of each sequence at a time."""
         for part, attended, _ in attend_in_pieces(self.norm1, self.attn, tokens, rotary, chunk):
-            part += self.ls1(attended)
-            part += self.ls2(self.mlp(self.norm2(part)))
+            self.ls1(part, attended)
+            self.ls2(part, self.mlp(self.norm2(part)))
 
 
 class DecoderBlock(nn.Module):

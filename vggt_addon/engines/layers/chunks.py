@@ -20,7 +20,7 @@ class Chunks:
 
     frames: int = 1  # photos that go through the encoder, the frame blocks and the dense heads at a time
     tokens: int = 2048  # tokens of one sequence that go through queries, projections and the MLP at a time
-    rows: int = 64  # rows of the picture that the last convolutions of a dense head see at a time
+    rows: int = 32  # rows of the picture that the last convolutions of a dense head see at a time
     tracks: int = 512  # query points whose correlations are in memory at a time
 
     def __post_init__(self) -> None:

@@ -37,7 +37,7 @@ def as_maps(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 class ResidualUnit(nn.Module):
-    """conv2(relu(conv1(relu(x)))) + skip (RefineNet's residual convolution unit)."""
+    """conv2(relu(conv1(relu(x)))) + skip (RefineNet's residual convolution unit). May change x in place."""
 
     def __init__(self, channels: int, rectified_skip: bool) -> None:
         super().__init__()
@@ -46,9 +46,11 @@ class ResidualUnit(nn.Module):
         self.rectified_skip = rectified_skip
 
     def forward(self, maps: Tensor) -> Tensor:
-        rectified = functional.relu(maps)
-        changed: Tensor = self.conv2(self.conv1(rectified).relu_())
-        return changed.add_(rectified if self.rectified_skip else maps)
+        if self.rectified_skip:
+            maps.relu_()
+        inner: Tensor = self.conv1(maps if self.rectified_skip else functional.relu(maps))
+        changed: Tensor = self.conv2(inner.relu_())
+        return changed.add_(maps)
 
 
 class FusionStage(nn.Module):
@@ -87,18 +89,22 @@ class Scratch(nn.Module):
             for finer in (True, True, True, False)
         )
 
-    def fuse(self, maps: list[Tensor], *, double: bool) -> Tensor:
-        """Four maps, finest first -> (batch, channels, h, w) of the finest map's size, before its last resizing.
+    def fuse(
+        self, tokens: list[Tensor], reassemble: Sequence[nn.Module], grid: tuple[int, int], double: bool
+    ) -> Tensor:
+        """Four sets of projected tokens (batch, h·w, ·), fine first -> (batch, channels, 4h, 4w).
 
-        `maps` is emptied on the way, so that each map's memory is free as soon as it has been read. With `double`
-        every stage doubles the size and an odd grid is cut to the next map's size; else it resizes to that size.
+        That is before the last stage's resizing. `reassemble` makes each set's map of 4, 2, 1 and 1/2 times the
+        grid (h, w); `tokens` is emptied on the way, from the coarsest, so that no map is made before its turn and
+        none is kept after it. With `double` every stage doubles the size and an odd grid is cut to the next map's
+        size; else it resizes to that size.
         """
         fused: Tensor | None = None
         stages = (self.refinenet4, self.refinenet3, self.refinenet2)
         layers = (self.layer4_rn, self.layer3_rn, self.layer2_rn)
-        for stage, layer in zip(stages, layers, strict=True):
-            fine = layer(maps.pop())
-            height, width = maps[-1].shape[2:]
+        for stage, layer, larger in zip(stages, layers, (1, 2, 4), strict=True):
+            fine = layer(reassemble[len(tokens) - 1](as_maps(tokens.pop(), grid)))
+            height, width = larger * grid[0], larger * grid[1]
             size = (2 * fine.shape[2], 2 * fine.shape[3]) if double else (height, width)
             fused = stage(fused, fine, size)[:, :, :height, :width]
-        return self.refinenet1.refine(fused, self.layer1_rn(maps.pop()))
+        return self.refinenet1.refine(fused, self.layer1_rn(reassemble[0](as_maps(tokens.pop(), grid))))

@@ -37,10 +37,8 @@ class RotaryTable:
         turned = torch.empty(
             pairs.shape, dtype=torch.promote_types(vectors.dtype, self.sine.dtype), device=pairs.device
         )
-        turned[..., 0, :] = first * self.cosine
-        turned[..., 0, :].addcmul_(second, self.sine, value=-1)
-        turned[..., 1, :] = second * self.cosine
-        turned[..., 1, :].addcmul_(first, self.sine)
+        torch.mul(first, self.cosine, out=turned[..., 0, :]).addcmul_(second, self.sine, value=-1)
+        torch.mul(second, self.cosine, out=turned[..., 1, :]).addcmul_(first, self.sine)
         return turned.flatten(-3)
 
 

@@ -90,10 +90,7 @@ class Reassembly(nn.Module):
 
     def fuse(self, projected: list[Tensor], grid: tuple[int, int]) -> Tensor:
         """Four projected outputs of some frames, emptied on the way -> (frames, features, 4h, 4w), channels last."""
-        layers = list(self.resize_layers)
-        maps = [layer(as_maps(tokens, grid)) for layer, tokens in zip(layers, projected, strict=True)]
-        projected.clear()
-        return self.scratch.fuse(maps, double=False)
+        return self.scratch.fuse(projected, list(self.resize_layers), grid, double=False)
 
 
 class DenseHead(Reassembly):
