@@ -45,7 +45,7 @@ RECIPE = _recipe()
 
 def read(path: Path) -> Golden:
     """The golden file at `path`."""
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:  # np.load leaves damaged files open
         arrays = {name: file[name] for name in file.files if name != "meta"}
         return Golden(json.loads(str(file["meta"])), arrays)
 
