@@ -208,7 +208,8 @@ def position_table(table: Tensor, side: int, grid: tuple[int, int]) -> Tensor:
     """The learned positions [1, 1 + h w, C]: as stored for the trained size, else the grid resampled in float32."""
     if grid == (side, side):
         return table
-    image = torch.unflatten(table[:, 1:].transpose(1, 2), 2, (side, side)).float()
+    # Channels last in memory: in another order torch 2.13 resizes wrongly to a single column (vggt/test_encoder.py).
+    image = torch.unflatten(table[:, 1:], 1, (side, side)).permute(0, 3, 1, 2).float()
     image = F.interpolate(image, grid, mode="bicubic", align_corners=False, antialias=True)
     return torch.cat([table[:, :1], image.flatten(2).transpose(1, 2).to(table.dtype)], 1)
 

@@ -66,6 +66,7 @@ class Encoder(nn.Module):
         if (height, width) == (side, side):
             return self.pos_embed
         table = self.pos_embed[:, 1:].float().unflatten(1, (side, side)).permute(0, 3, 1, 2)
+        # Channels last, as it lies: in another order torch 2.13 resizes wrongly to a single column, on the CPU.
         resized = functional.interpolate(
             table, size=(height, width), mode="bicubic", align_corners=False, antialias=True
         )
