@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "commands.py": {"bpy"},
     "photos": {"PIL", "pillow_heif"},
     "engines/layers": {"torch"},
-    "engines/vggt": {"torch", "safetensors"},
+    "engines/vggt": {"torch", "safetensors", "PIL"},
     "engines/dust3r": {"torch", "safetensors", "cv2", "scipy"},
     "engines/sfm": {"cv2", "PIL"},
     "engines/sfm/colmap_process.py": {"pycolmap"},

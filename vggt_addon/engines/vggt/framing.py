@@ -4,8 +4,8 @@ All photos of a run share one input size, a multiple of the patch along both sid
 on edge, so that its aspect changes by what rounding to patches asks for; what remains of the input is padding.
 
 Pixel centres are at +0.5 in the photo and in the input, and the network's principal point is the exact middle of the
-input, (W/2, H/2). The published code takes pixel indices 0, 1, 2 against that middle, which is half an input pixel off:
-a photo of 5180 pixels would have its points 5 pixels beside what it shows. `cameras.unproject` keeps that for comparison;
+input, (W/2, H/2). The published code takes pixel indices 0, 1, 2 against that middle, half an input pixel off: a photo
+of 5180 pixels would have its points 5 pixels beside what it shows. `cameras.unproject` keeps that for comparison;
 nothing here does.
 This module imports nothing beyond the standard library and numpy.
 """
@@ -79,9 +79,10 @@ def frame_photos(
       below. The input is the smallest that takes all of them.
     - "pad", as published: as "whole", in a square input of `long_side`.
 
-    `long_side` is a multiple of `patch`: less costs less and shows less. A strip so long that its short side would round
-    to nothing, where the published code fails, is not stretched to a patch: it keeps its aspect in an input of one patch.
-    Raises ValueError where `long_side`, a size or the mode make no sense.
+    `long_side` is a multiple of `patch`: less costs less and shows less. A strip so long that its short side would
+    round to nothing, where the published code fails, is not stretched to a patch: it keeps its aspect (to 2 pixels),
+    and the rest of its one patch is white. Raises ValueError where `long_side`, a size
+    or the mode make no sense.
     """
     if mode not in MODES:
         raise ValueError(f"the mode is {mode!r}, not one of {', '.join(MODES)}")

@@ -1,0 +1,149 @@
+"""From photo files to the network's input, and to the colours of the depth grid.
+
+Resizing is Pillow's bicubic on 8 bit, as published. Nothing is decoded at a lower resolution: that would not be exact.
+This module imports nothing beyond the standard library, numpy and Pillow.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...errors import PhotoError
+from ...photos.gather import threads
+from ...photos.photo import Photo
+from ...photos.read import TURNS, decode
+from ...progress import Cancel, Progress, check, never, no_progress
+from .framing import Framing
+
+_STRIP_PIXELS = 4_000_000  # what is resized at once; Pillow takes 4 bytes for each
+_PIXELS_AT_ONCE = 150_000_000  # of the photos that are open side by side; while it is read, a pixel costs 8 to 11 bytes
+
+
+@dataclass(frozen=True)
+class LoadedPhotos:
+    """The pixels of S photos, upright, in sRGB, transparent parts on white."""
+
+    images: NDArray[np.uint8]  # (S, H, W, 3): the network's input, white where there is no photo
+    colors: tuple[NDArray[np.uint8], ...]  # S times (h, w, 3): the photo at the pixels of the framing's grid
+
+
+def load_inputs(
+    photos: Sequence[Photo],
+    framings: Sequence[Framing],
+    progress: Progress = no_progress,
+    cancel: Cancel = never,
+    at_once: int = 0,
+) -> LoadedPhotos:
+    """Read every photo once, `at_once` side by side (0: see `photos.gather.threads`; fewer where photos are huge).
+
+    A full-size picture lives only while its photo is worked on. Raises PhotoError where a file has changed or is
+    damaged, Cancelled on request (a photo that is being read is finished first).
+    """
+    if not photos or len(photos) != len(framings):
+        raise ValueError(f"{len(photos)} photos with {len(framings)} framings")
+    images = np.empty((len(photos), framings[0].input_height, framings[0].input_width, 3), np.uint8)
+    colors: list[NDArray[np.uint8]] = []
+
+    def load(index: int) -> NDArray[np.uint8]:
+        check(cancel)
+        picture = _on_white(photos[index])
+        images[index] = render(picture, framings[index])
+        return grid_colors(picture, framings[index])
+
+    largest = max(photo.width * photo.height for photo in photos)
+    with ThreadPoolExecutor(max(1, min(threads(at_once), _PIXELS_AT_ONCE // largest))) as pool:
+        for color in pool.map(load, range(len(photos))):
+            check(cancel)
+            colors.append(color)
+            progress("Loading photos", len(colors) / len(photos))
+    return LoadedPhotos(images, tuple(colors))
+
+
+def render(picture: NDArray[np.uint8], framing: Framing) -> NDArray[np.uint8]:
+    """A photo's upright pixels (h, w, 3 or 4) as the network sees them: (H, W, 3) uint8, padding white.
+
+    A fourth channel is opacity, and is laid on white. Beside the picture, memory is needed only for strips of it and
+    for its rows at the input's width. Raises ValueError where the picture is not of the photo's size.
+    """
+    image = np.full((framing.input_height, framing.input_width, 3), 255, np.uint8)
+    image[framing.content] = _shown(picture, framing, Image.Resampling.BICUBIC)
+    return image
+
+
+def grid_colors(picture: NDArray[np.uint8], framing: Framing) -> NDArray[np.uint8]:
+    """The photo's colours at the pixels of the framing's grid: (h, w, 3) uint8, from pixels as `render` takes them.
+
+    A plain area average: bicubic rings at edges, and its overshoot is no colour of the photo.
+    """
+    return _shown(picture, framing, Image.Resampling.BOX)
+
+
+def _shown(picture: NDArray[np.uint8], framing: Framing, resampling: Image.Resampling) -> NDArray[np.uint8]:
+    """The part of the photo that the input shows, resized: (rows, columns, 3).
+
+    Pillow resizes along x, rounds to 8 bit, then along y; each pass treats every row, or column, by itself. So strips
+    give the same values as the whole picture at once, without Pillow's copy of it.
+    """
+    if picture.shape[:2] != (framing.photo_height, framing.photo_width):
+        raise ValueError(
+            f"a picture of shape {picture.shape} for a {framing.photo_width} x {framing.photo_height} photo"
+        )
+    height, width = picture.shape[:2]
+    columns = framing.resized_width
+    narrow = np.empty((height, columns, 3), np.uint8)
+    step = max(1, _STRIP_PIXELS // max(width, columns))
+    for start in range(0, height, step):
+        strip = _opaque(picture[start : start + step])
+        narrow[start : start + step] = strip.resize((columns, strip.height), resampling)
+    shown = np.empty((framing.rows, columns, 3), np.uint8)
+    kept = slice(framing.cut_above, framing.cut_above + framing.rows)
+    step = max(1, _STRIP_PIXELS // max(height, framing.resized_height))
+    for start in range(0, columns, step):
+        strip = _opaque(narrow[:, start : start + step])
+        tall = np.asarray(strip.resize((strip.width, framing.resized_height), resampling))
+        shown[:, start : start + step] = tall[kept]
+    return shown
+
+
+def _opaque(pixels: NDArray[np.uint8]) -> Image.Image:
+    """(h, w, 3), or (h, w, 4) with opacity, as an RGB picture on white."""
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if image.mode != "RGBA":
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image).convert("RGB")
+
+
+def _on_white(photo: Photo) -> NDArray[np.uint8]:
+    """The photo's pixels: (height, width, 3) uint8 sRGB, upright, transparent parts on the network's white."""
+    pixels = decode(photo)
+    if pixels.shape[:2] != (photo.height, photo.width):
+        raise _changed(photo)
+    opacity = _opacity(photo)
+    if opacity is None:
+        return pixels
+    if opacity.shape != pixels.shape[:2]:
+        raise _changed(photo)
+    # `decode` lays on black, which is colour times opacity; on white, the light that the photo lets through is added.
+    return np.minimum(pixels + (255 - opacity.astype(np.uint16))[..., None], 255).astype(np.uint8)
+
+
+def _opacity(photo: Photo) -> NDArray[np.uint8] | None:
+    """(height, width) uint8, upright, or None where the photo has no transparency that `decode` knows of."""
+    try:
+        with Image.open(photo.path) as image:
+            deep = image.mode.startswith(("I", "F"))
+            if deep or not ("A" in image.mode or "transparency" in image.info):
+                return None
+            turn = None if image.format == "TIFF" else TURNS.get(photo.orientation)  # Pillow itself turns TIFFs
+            alpha = image.convert("RGBA").getchannel("A")
+            return np.asarray(alpha if turn is None else alpha.transpose(turn), dtype=np.uint8)
+    except OSError as error:
+        raise _changed(photo, repr(error)) from error
+
+
+def _changed(photo: Photo, detail: str = "") -> PhotoError:
+    return PhotoError(f"{photo.name} has changed while it was in use: add it again.", detail)
