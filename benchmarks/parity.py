@@ -24,7 +24,7 @@ from vggt_addon.engines.dust3r.config import FULL as DUST3R  # noqa: E402
 from vggt_addon.engines.dust3r.config import Dust3rConfig  # noqa: E402
 from vggt_addon.engines.dust3r.network import DUSt3R  # noqa: E402
 from vggt_addon.engines.layers.chunks import Chunks  # noqa: E402
-from vggt_addon.engines.vggt.aggregator import Aggregator, PairOutput  # noqa: E402
+from vggt_addon.engines.vggt.aggregator import Aggregator, BlockPairOutput  # noqa: E402
 from vggt_addon.engines.vggt.cameras import decode_cameras, unproject  # noqa: E402
 from vggt_addon.engines.vggt.config import FULL as VGGT_1B  # noqa: E402
 from vggt_addon.engines.vggt.config import VggtConfig  # noqa: E402
@@ -51,7 +51,7 @@ def vggt_outputs(golden: Golden, dtype: torch.dtype, device: torch.device, chunk
     images = golden.image("images_u8", dtype).to(device)
     kept: list[Tensor] = []
 
-    def watch(_: nn.Module, __: object, outputs: Iterator[PairOutput]) -> Iterator[PairOutput]:
+    def watch(_: nn.Module, __: object, outputs: Iterator[BlockPairOutput]) -> Iterator[BlockPairOutput]:
         for output in outputs:
             kept.append(output.tokens().unflatten(0, tuple(images.shape[:2])).cpu())
             yield output

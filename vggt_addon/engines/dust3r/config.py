@@ -10,6 +10,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TransformerConfig:
+    """One stack of transformer blocks."""
+
     width: int
     blocks: int
     heads: int
@@ -17,12 +19,16 @@ class TransformerConfig:
 
 @dataclass(frozen=True)
 class DenseHeadConfig:
+    """The DPT heads, two of one kind."""
+
     projections: tuple[int, int, int, int] = (96, 192, 384, 768)  # channels of the four reassembled maps, fine first
     features: int = 256  # channels of the fusion
 
 
 @dataclass(frozen=True)
 class Dust3rConfig:
+    """The whole network. Widths are in channels."""
+
     patch: int = 16  # pixels: side of a square patch
     encoder: TransformerConfig = field(default_factory=lambda: TransformerConfig(width=1024, blocks=24, heads=16))
     decoder: TransformerConfig = field(default_factory=lambda: TransformerConfig(width=768, blocks=12, heads=12))
@@ -35,7 +41,8 @@ class Dust3rConfig:
 
     @classmethod
     def reduced(cls, sizes: Mapping[str, Any]) -> "Dust3rConfig":
-        """The configuration that a golden file's `reduced` record describes. Raises KeyError where one is missing."""
+        """The configuration that a golden file's `reduced` record describes. Raises KeyError or
+        TypeError where its entries are not those that are expected."""
         dense = sizes["dense_head"]
         return cls(
             patch=sizes["patch"],

@@ -7,7 +7,6 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..layers.chunks import Chunks, OnStep
 from ..layers.dpt import Scratch, TokenProjection
@@ -89,7 +88,7 @@ class Dpt(nn.Module):
 
 
 class PointHead(nn.Module):
-    """DPT, then the activations (DUSt3R, section 3.3): distance grows exponentially, confidence is above 1."""
+    """DPT, then the activations (DUSt3R, section 3.2): distance grows exponentially, confidence is above 1."""
 
     def __init__(self, config: Dust3rConfig) -> None:
         super().__init__()
@@ -103,6 +102,6 @@ class PointHead(nn.Module):
                 for start in range(0, len(projected[0]), chunks.frames)
             ]
         ).permute(0, 2, 3, 1)  # (B, H, W, 4)
-        direction = functional.normalize(values[..., :3], dim=-1, eps=1e-8)
-        distance = values[..., :3].norm(dim=-1, keepdim=True)
-        return PointMap(direction * distance.expm1(), values[..., 3].exp() + 1)
+        place = values[..., :3]
+        distance = place.norm(dim=-1, keepdim=True)
+        return PointMap(place * (distance.expm1() / distance.clamp(min=1e-8)), values[..., 3].exp() + 1)

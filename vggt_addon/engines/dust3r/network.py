@@ -89,7 +89,12 @@ class DUSt3R(nn.Module):
         chunks: Chunks = DEFAULT_CHUNKS,
         on_step: OnStep = no_step,
     ) -> PairOutput:
-        """Photo by photo of two equally long batches: each a directed pair, in the first one's frame."""
+        """Photo by photo of two equally long batches: each a directed pair, in the first one's frame.
+
+        Raises ValueError where the batches are not equally long.
+        """
+        if len(first.tokens) != len(second.tokens):
+            raise ValueError(f"{len(first.tokens)} first photos cannot be paired with {len(second.tokens)} second ones")
         sides = (first, second)
         heads = (self.downstream_head1, self.downstream_head2)
         head_dim = self.config.decoder.width // self.config.decoder.heads
@@ -113,9 +118,9 @@ class DUSt3R(nn.Module):
         return PairOutput(*maps)
 
     def _grid(self, photos: Tensor) -> tuple[int, int]:
-        height, width = photos.shape[-2:]
         patch = self.config.patch
-        if photos.ndim != 4 or height % patch or width % patch or not photos.numel():
+        height, width = photos.shape[-2:] if photos.ndim == 4 and photos.shape[1] == 3 else (0, 0)
+        if height % patch or width % patch or not len(photos) * height * width:
             raise ValueError(f"photos must be (B, 3, H, W), H and W multiples of {patch}; got {tuple(photos.shape)}")
         return height // patch, width // patch
 

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def return_freed_memory() -> bool:
-    """Call once in a process, before its first forward pass; whether this system's allocator took the setting."""
+    """For engines and benchmarks to call before they load weights; whether this system's allocator took the setting."""
     if platform.libc_ver()[0] != "glibc":
         return False
     taken = bool(ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE))

@@ -28,7 +28,7 @@ class Mlp(nn.Module):
 
 
 class LayerScale(nn.Module):
-    """A learned factor for each channel of a residual branch (Touvron et al. 2021, equation 7)."""
+    """A learned factor for each channel of a residual branch (Touvron et al. 2021, Going deeper with transformers)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class LayerScale(nn.Module):
 
     def forward(self, stream: Tensor, branch: Tensor) -> None:
         """stream += gamma · branch, in place, in the stream's precision."""
-        stream.addcmul_(branch, self.gamma)
+        stream.add_(branch * self.gamma)
 
 
 class NoScale(nn.Module):

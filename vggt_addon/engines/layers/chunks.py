@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 OnStep = Callable[[], None]
-"""Called after every block and every band of the read-out; what it raises ends the forward pass at once (cancel)."""
+"""Called after every block, every round of a head and every band of the read-out. What it raises ends the forward
+pass at once (cancel)."""
 
 
 def no_step() -> None:
@@ -18,7 +19,8 @@ def no_step() -> None:
 class Chunks:
     """Sizes of the pieces in which a forward pass is done. All at least 1; raises ValueError otherwise."""
 
-    frames: int = 1  # photos that go through the encoder, the frame blocks and the dense heads at a time
+    frames: int = 1  # photos that go through the encoder, the frame blocks and a head at a time (not pairs: DUSt3R's
+    #   decoder takes all the pairs that it is given)
     tokens: int = 2048  # tokens of one sequence that go through queries, projections and the MLP at a time
     rows: int = 32  # rows of the picture that the last convolutions of a dense head see at a time
     tracks: int = 512  # query points whose correlations are in memory at a time

@@ -33,9 +33,10 @@ class LayerNorm(nn.LayerNorm):
 
 
 def halve_linear_weights(module: nn.Module, half: dtype) -> None:
-    """Cast the weights and biases of every Linear and convolution inside `module` to `half`, in place.
+    """Cast the weights and biases of every Linear and Conv2d inside `module` to `half`, in place.
 
-    What is left alone: norms, LayerScale, tokens, position tables, and so the residual stream.
+    For encoders and blocks: the convolutions of the dense heads do not cast their input. What is left alone: norms,
+    LayerScale, tokens, position tables, and so the residual stream.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):

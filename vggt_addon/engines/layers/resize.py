@@ -27,13 +27,12 @@ def resize_rows(maps: Tensor, size: tuple[int, int], start: int, stop: int) -> T
     the whole by the rounding of one multiplication and not by that of a position.
     """
     height = maps.shape[2]
-    scale = torch.tensor(height - 1, dtype=maps.dtype) / max(size[0] - 1, 1)
-    position = torch.arange(start, stop, dtype=maps.dtype) * scale
+    position = torch.arange(start, stop, dtype=maps.dtype, device=maps.device) * ((height - 1) / max(size[0] - 1, 1))
     upper = position.to(torch.int64).clamp(max=height - 1)
     lower = (upper + 1).clamp(max=height - 1)
-    weight = (position - upper).clamp(0, 1).to(maps.device)[:, None]
+    weight = (position - upper).clamp(0, 1)[:, None]
     rows = maps.permute(0, 2, 3, 1)  # (batch, height, width, channels), a view
-    above, below = rows[:, upper.to(maps.device)].flatten(2), rows[:, lower.to(maps.device)].flatten(2)
+    above, below = rows[:, upper].flatten(2), rows[:, lower].flatten(2)
     blended = above.lerp_(below, weight).unflatten(2, (maps.shape[3], maps.shape[1]))
     return resize(blended.permute(0, 3, 1, 2), (stop - start, size[1]))
 

@@ -37,8 +37,9 @@ class RotaryTable:
         turned = torch.empty(
             pairs.shape, dtype=torch.promote_types(vectors.dtype, self.sine.dtype), device=pairs.device
         )
-        torch.mul(first, self.cosine, out=turned[..., 0, :]).addcmul_(second, self.sine, value=-1)
-        torch.mul(second, self.cosine, out=turned[..., 1, :]).addcmul_(first, self.sine)
+        # Not addcmul_, which rounds once where this rounds twice: the plain form's numbers are kept to the bit.
+        torch.mul(first, self.cosine, out=turned[..., 0, :]).sub_(second * self.sine)
+        torch.mul(second, self.cosine, out=turned[..., 1, :]).add_(first * self.sine)
         return turned.flatten(-3)
 
 

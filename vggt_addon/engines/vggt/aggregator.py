@@ -17,7 +17,7 @@ from .encoder import Encoder
 
 
 @dataclass(frozen=True)
-class PairOutput:
+class BlockPairOutput:
     """Output of one pair of blocks: P tokens a frame, the camera's first, then the registers, then the patches.
 
     Both tensors are the network's working memory: read them before asking for the next output.
@@ -54,13 +54,13 @@ class Aggregator(nn.Module):
 
     def forward(
         self, images: Tensor, chunks: Chunks = DEFAULT_CHUNKS, on_step: OnStep = no_step
-    ) -> Iterator[PairOutput]:
+    ) -> Iterator[BlockPairOutput]:
         """images (B, S, 3, H, W), uint8 or 0..1; yields the outputs that `config.outputs` names, in order.
 
-        Raises ValueError where H or W is not a positive multiple of the patch. Run it under `torch.inference_mode`.
+        H and W are multiples of the patch. Run it under `torch.inference_mode`.
         """
         scenes, frames = images.shape[:2]
-        grid = self._grid(images)
+        grid = (images.shape[-2] // self.config.patch, images.shape[-1] // self.config.patch)
         tokens = self._special_tokens(scenes, frames, grid)  # (B·S, P, C)
         special = self.config.special_tokens
         self.patch_embed(images.flatten(0, 1), tokens[:, special:], chunks, on_step)
@@ -76,14 +76,7 @@ class Aggregator(nn.Module):
             global_block(sequence, rotary, chunks.tokens)
             on_step()
             if within_frames is not None:
-                yield PairOutput(index, within_frames, tokens)
-
-    def _grid(self, images: Tensor) -> tuple[int, int]:
-        height, width = images.shape[-2:]
-        patch = self.config.patch
-        if images.ndim != 5 or height % patch or width % patch or not images.numel():
-            raise ValueError(f"images must be (B, S, 3, H, W), H and W multiples of {patch}; got {tuple(images.shape)}")
-        return height // patch, width // patch
+                yield BlockPairOutput(index, within_frames, tokens)
 
     def _special_tokens(self, scenes: int, frames: int, grid: tuple[int, int]) -> Tensor:
         """The stream (B·S, P, C) with camera and register tokens set; the patches are the encoder's to fill.

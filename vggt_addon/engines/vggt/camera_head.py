@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..layers.blocks import Block, Mlp
+from ..layers.chunks import OnStep, no_step
 from ..layers.precision import LayerNorm, Linear
 from .config import CameraHeadConfig
 
@@ -31,7 +32,7 @@ class CameraHead(nn.Module):
         self.trunk_norm = LayerNorm(width, eps=1e-5)
         self.pose_branch = Mlp(width, config.hidden, POSE)
 
-    def forward(self, camera_tokens: Tensor) -> Tensor:
+    def forward(self, camera_tokens: Tensor, on_step: OnStep = no_step) -> Tensor:
         """(B, S, width) -> (iterations, B, S, 9); the last iteration is the result."""
         tokens = self.token_norm(camera_tokens.to(self.empty_pose_tokens.dtype))  # the same in every iteration
         pose: Tensor | None = None
@@ -40,6 +41,7 @@ class CameraHead(nn.Module):
             condition = self.empty_pose_tokens.expand(*tokens.shape[:2], -1) if pose is None else pose
             change = self._refine(tokens, condition)
             pose = change if pose is None else pose + change  # the empty token is a condition, not a start
+            on_step()
             reports.append(torch.cat([pose[..., :7], functional.relu(pose[..., 7:])], dim=-1))
         return torch.stack(reports)
 

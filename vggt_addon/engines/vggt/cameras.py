@@ -51,5 +51,6 @@ def unproject(depth: Tensor, camera_from_world: Tensor, intrinsics: Tensor) -> T
     along = depth.double()
     in_camera = torch.stack([(column - centre_x) * along / focal_x, (row - centre_y) * along / focal_y, along], dim=-1)
     rotation = camera_from_world[..., None, None, :3, :3].double()
+    # Rounded to the depth's dtype here, as the published code does.
     shifted = in_camera.to(depth.dtype).double() - camera_from_world[..., None, None, :3, 3].double()
     return torch.einsum("...ji,...j->...i", rotation, shifted).to(depth.dtype)

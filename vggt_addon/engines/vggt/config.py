@@ -15,7 +15,7 @@ class EncoderConfig:
     width: int = 1024
     blocks: int = 24
     heads: int = 16
-    registers: int = 4  # learned tokens that carry nothing on
+    registers: int = 4  # learned tokens, dropped at the encoder's end
     position_table: int = 37  # side of the trained grid of positions, in patches (518 / 14)
 
 
@@ -31,6 +31,8 @@ class AlternatingConfig:
 
 @dataclass(frozen=True)
 class CameraHeadConfig:
+    """The camera head; its width is that of the outputs."""
+
     blocks: int = 4
     heads: int = 16
     iterations: int = 4
@@ -39,12 +41,16 @@ class CameraHeadConfig:
 
 @dataclass(frozen=True)
 class DenseHeadConfig:
+    """The DPT heads of depth, points and track features."""
+
     projections: tuple[int, int, int, int] = (256, 512, 1024, 1024)  # channels of the four reassembled maps, fine first
     features: int = 256  # channels of the fusion
 
 
 @dataclass(frozen=True)
 class TrackerConfig:
+    """The tracker. It has as many time blocks as space blocks of each kind."""
+
     features: int = 128  # channels of the feature map and of a track's feature
     pyramid_levels: int = 7
     radius: int = 4  # correlations are looked up in a square of 2 · radius + 1 on each level
@@ -53,15 +59,26 @@ class TrackerConfig:
     time_blocks: int = 6
     space_blocks: int = 6
     virtual_tracks: int = 64
-    flow_embedding: int = 64  # values that embed one axis of a track's way
+    flow_embedding: int = 64  # values that embed one axis of a track's displacement
+
+    def __post_init__(self) -> None:
+        if self.time_blocks != self.space_blocks:
+            raise ValueError("the tracker takes its time blocks and its space blocks in turns: as many of each")
 
 
 @dataclass(frozen=True)
 class VggtConfig:
+    """The whole network. Widths are in channels."""
+
     patch: int = 14  # pixels: side of a square patch
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     alternating: AlternatingConfig = field(default_factory=AlternatingConfig)
-    outputs: tuple[int, int, int, int] = (4, 11, 17, 23)  # the pairs whose outputs the dense heads read, from 0
+    outputs: tuple[int, int, int, int] = (
+        4,
+        11,
+        17,
+        23,
+    )  # the pairs whose outputs the heads read, from 0; the camera head reads the last
     camera_head: CameraHeadConfig = field(default_factory=CameraHeadConfig)
     dense_head: DenseHeadConfig = field(default_factory=DenseHeadConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
@@ -78,7 +95,8 @@ class VggtConfig:
 
     @classmethod
     def reduced(cls, sizes: Mapping[str, Any]) -> "VggtConfig":
-        """The configuration that a golden file's `reduced` record describes. Raises KeyError where one is missing."""
+        """The configuration that a golden file's `reduced` record describes. Raises KeyError or
+        TypeError where its entries are not those that are expected."""
         encoder, alternating, camera = sizes["encoder"], sizes["alternating"], sizes["camera_head"]
         dense, tracker = sizes["dense_head"], sizes["tracker"]
         return cls(

@@ -13,9 +13,9 @@ from ..layers.chunks import Chunks, OnStep
 from ..layers.dpt import Scratch, TokenProjection, as_maps
 from ..layers.precision import LayerNorm
 from ..layers.resize import convolve_resized, resize
-from .aggregator import PairOutput
+from .aggregator import BlockPairOutput
 from .config import VggtConfig
-from .position_map import position_map
+from .position_map import PositionMap, position_map
 
 LAST_CHANNELS = 32  # between the last two convolutions
 
@@ -23,18 +23,18 @@ LAST_CHANNELS = 32  # between the last two convolutions
 class HeadScratch(Scratch):
     """The fusion of a head with its own last convolutions: two of them for values, one alone for features."""
 
-    def __init__(self, inputs: Sequence[int], features: int, halved: int, outputs: int | None) -> None:
+    def __init__(self, inputs: Sequence[int], features: int, first_outputs: int, outputs: int | None) -> None:
         super().__init__(inputs, features, rectified_skip=True, coarsest_skip_unit=False)
-        self.output_conv1 = nn.Conv2d(features, halved, kernel_size=3, padding=1)
+        self.output_conv1 = nn.Conv2d(features, first_outputs, kernel_size=3, padding=1)
         if outputs is not None:
             self.output_conv2 = nn.Sequential(
-                nn.Conv2d(halved, LAST_CHANNELS, kernel_size=3, padding=1),
+                nn.Conv2d(first_outputs, LAST_CHANNELS, kernel_size=3, padding=1),
                 nn.ReLU(),
                 nn.Conv2d(LAST_CHANNELS, outputs, kernel_size=1),
             )
 
     def first_convolution(self, fused: Tensor, chunks: Chunks, on_step: OnStep) -> Tensor:
-        """End of the last fusion stage and first convolution: (frames, features, h, w) -> (frames, halved, 2h, 2w)."""
+        """End of the last fusion stage and first convolution: (frames, features, h, w) -> (frames, ·, 2h, 2w)."""
         return convolve_resized(
             fused,
             (2 * fused.shape[2], 2 * fused.shape[3]),
@@ -69,8 +69,8 @@ class Reassembly(nn.Module):
         )
         self.scratch = scratch
 
-    def project(self, output: PairOutput, size: tuple[int, int], chunks: Chunks) -> Tensor:
-        """Steps 1 to 3 of the head, at once when an output is there: (B·S, h·w, channels of that output's map).
+    def project(self, output: BlockPairOutput, size: tuple[int, int], chunks: Chunks) -> Tensor:
+        """Norm, projection and position map, at once when an output is there: (B·S, h·w, that map's channels).
 
         The output itself, 2048 channels wide and needed by nothing else, is then free.
         """
@@ -107,17 +107,18 @@ class DenseHead(Reassembly):
         frames = len(projected[0])
         shape = (frames, self.outputs, *size)
         values = torch.empty(shape, dtype=projected[0].dtype, device=projected[0].device)
+        places = position_map(*size, self.scratch.output_conv1.out_channels, size[1] / size[0], projected[0])
         for start in range(0, frames, chunks.frames):
             group = slice(start, start + chunks.frames)
-            values[group] = self._read_out([tokens[group] for tokens in projected], size, chunks, on_step)
+            values[group] = self._read_out([tokens[group] for tokens in projected], size, places, chunks, on_step)
         return values
 
-    def _read_out(self, projected: list[Tensor], size: tuple[int, int], chunks: Chunks, on_step: OnStep) -> Tensor:
-        grid = (size[0] // self.config.patch, size[1] // self.config.patch)
-        halved = self.scratch.first_convolution(
-            self.fuse(projected, grid), chunks, on_step
-        )  # (group, features/2, 8h, 8w)
-        places = position_map(*size, halved.shape[1], size[1] / size[0], halved)
+    def _read_out(
+        self, projected: list[Tensor], size: tuple[int, int], places: PositionMap, chunks: Chunks, on_step: OnStep
+    ) -> Tensor:
+        fused = self.fuse(projected, (size[0] // self.config.patch, size[1] // self.config.patch))
+        halved = self.scratch.first_convolution(fused, chunks, on_step)  # (group, features/2, 8h, 8w)
+        del fused
         convolution, rectify, to_outputs = self.scratch.output_conv2
         return convolve_resized(
             halved,

@@ -47,12 +47,12 @@ class Encoder(nn.Module):
             tokens[group] = self.norm(encoded[:, -grid[0] * grid[1] :])  # class and register tokens end here
 
     def _normalised(self, pictures: Tensor) -> Tensor:
-        values = pictures.to(self.pos_embed.dtype)
+        values = pictures.to(self.pos_embed.dtype, copy=True)
         if pictures.dtype == torch.uint8:
-            values = values / 255
-        mean = torch.tensor(MEAN, dtype=values.dtype, device=values.device)[:, None, None]
-        spread = torch.tensor(SPREAD, dtype=values.dtype, device=values.device)[:, None, None]
-        return (values - mean) / spread
+            values.div_(255)
+        for channel, (mean, spread) in enumerate(zip(MEAN, SPREAD, strict=True)):
+            values[:, channel].sub_(mean).div_(spread)
+        return values
 
     def _prepend(self, patches: Tensor, positions: Tensor) -> Tensor:
         """(frames, patches, width) -> (frames, 1 + registers + patches, width): registers have no position."""

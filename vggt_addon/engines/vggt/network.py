@@ -58,8 +58,9 @@ class VGGT(nn.Module):
         time, never the result. `on_step` is called after every block; what it raises ends the pass.
         Raises ValueError for shapes that the network does not take.
         """
+        self._check(images, query_points)
         size = (images.shape[-2], images.shape[-1])
-        dense = self._dense_heads(query_points, size)
+        dense = self._dense_heads(query_points)
         projected: dict[str, list[Tensor]] = {name: [] for name in dense}
         camera_tokens: Tensor | None = None
         for output in self.aggregator(images, chunks, on_step):
@@ -69,26 +70,33 @@ class VGGT(nn.Module):
         del output  # the stream: from here on only what the heads have taken is in memory
         scenes, frames = images.shape[:2]
         assert camera_tokens is not None
-        pose = self.camera_head(camera_tokens.view(scenes, frames, -1)) if self.camera_head else None
-        on_step()
+        pose = self.camera_head(camera_tokens.view(scenes, frames, -1), on_step) if self.camera_head else None
         depth, depth_confidence = self._depth(projected, scenes, size, chunks, on_step)
         points, points_confidence = self._points(projected, scenes, size, chunks, on_step)
         tracks = self._tracks(projected, scenes, size, query_points, chunks, on_step)
         return VggtOutput(pose, depth, depth_confidence, points, points_confidence, tracks)
 
-    def _dense_heads(self, query_points: Tensor | None, size: tuple[int, int]) -> dict[str, Reassembly]:
+    def _check(self, images: Tensor, query_points: Tensor | None) -> None:
+        patch = self.config.patch
+        height, width = images.shape[-2:] if images.ndim == 5 and images.shape[2] == 3 else (0, 0)
+        if height % patch or width % patch or not images.shape[0] * images.shape[1] * height * width:
+            raise ValueError(f"images must be (B, S, 3, H, W), H, W multiples of {patch}; got {tuple(images.shape)}")
+        if query_points is None:
+            return
+        if query_points.ndim != 3 or query_points.shape[::2] != (images.shape[0], 2) or not query_points.shape[1]:
+            raise ValueError(f"query points must be ({images.shape[0]}, N, 2); got {tuple(query_points.shape)}")
+        if self.track_head is None:
+            raise ValueError("query points were given, but the track head was not built")
+        if min(height, width) < self.track_head.smallest_side:
+            raise ValueError(f"tracks need pictures of at least {self.track_head.smallest_side} pixels on each side")
+
+    def _dense_heads(self, query_points: Tensor | None) -> dict[str, Reassembly]:
         dense: dict[str, Reassembly] = {}
         if self.depth_head is not None:
             dense["depth"] = self.depth_head
         if self.point_head is not None:
             dense["point"] = self.point_head
-        if query_points is not None:
-            if self.track_head is None:
-                raise ValueError("query points were given, but the track head was not built")
-            if min(size) < self.track_head.smallest_side:
-                raise ValueError(
-                    f"tracks need pictures of at least {self.track_head.smallest_side} pixels on each side"
-                )
+        if query_points is not None and self.track_head is not None:
             dense["track"] = self.track_head.feature_extractor
         return dense
 
@@ -123,5 +131,5 @@ class VGGT(nn.Module):
         if query_points is None or self.track_head is None:
             return None
         maps = self.track_head.feature_extractor(projected.pop("track"), size, chunks, on_step)
-        tracks: Tracks = self.track_head.tracker(maps.unflatten(0, (scenes, -1)), query_points, chunks)
+        tracks: Tracks = self.track_head.tracker(maps.unflatten(0, (scenes, -1)), query_points, chunks, on_step)
         return tracks

@@ -19,7 +19,8 @@ class Tracks:
 
 @dataclass(frozen=True)
 class VggtOutput:
-    """B scenes of S frames of H x W pixels. A field is None where its head was not built."""
+    """B scenes of S frames of H x W pixels. A field is None where its head was not built, and `tracks` also
+    where no query points were given."""
 
     pose_encoding: Tensor | None  # (iterations, B, S, 9) float32: translation, quaternion x y z w, fields of view
     #   vertical and horizontal in radians; camera from world, OpenCV axes; the last iteration counts (see cameras.py)

@@ -34,7 +34,7 @@ class PositionMap:
 def position_map(height: int, width: int, channels: int, aspect: float, like: Tensor) -> PositionMap:
     """Map of a grid in a picture whose width is `aspect` times its height; dtype and device of `like`.
 
-    Places are measured from the middle, in units of the picture's half diagonal; frequencies fall from 1 to 1/100.
+    Places are measured from the middle, in units of the picture's half diagonal; frequencies fall from 1 towards 1/100.
     Made in float64, rounded to float32, then scaled by 0.1, whatever the dtype of `like`.
     """
     diagonal = (aspect**2 + 1) ** 0.5

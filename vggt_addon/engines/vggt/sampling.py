@@ -15,8 +15,8 @@ def sample(maps: Tensor, points: Tensor, *, outside: str) -> Tensor:
 
     `outside` is "border" (the nearest pixel's value) or "zeros".
     """
-    size = torch.tensor([max(maps.shape[3] - 1, 1), max(maps.shape[2] - 1, 1)], dtype=points.dtype)
-    grid = points * (2 / size).to(points.device) - 1
+    across, down = 2 / max(maps.shape[3] - 1, 1), 2 / max(maps.shape[2] - 1, 1)
+    grid = torch.stack([points[..., 0] * across, points[..., 1] * down], dim=-1) - 1
     sampled = functional.grid_sample(maps, grid[:, :, None], padding_mode=outside, align_corners=True)
     return sampled[..., 0]
 

@@ -1,4 +1,4 @@
-"""How the tracker writes places and ways as vectors.
+"""How the tracker writes positions and displacements as vectors.
 
 This module imports torch.
 """
@@ -7,22 +7,24 @@ import torch
 from torch import Tensor
 
 TEMPERATURE = 10000.0  # of the sines that embed a place
-WAY_DIVISOR = 518.0  # pixels: the trained picture's side; kept whatever the picture's size is
+DISPLACEMENT_DIVISOR = 518.0  # divides feature pixels: the trained picture's side, whatever the picture's size is
 
 
-def way_embedding(way: Tensor, channels: int) -> Tensor:
-    """A track's way since the first frame, in feature pixels: (..., 2) -> (..., 2 · channels + 4).
+def displacement_embedding(displacement: Tensor, channels: int) -> Tensor:
+    """A track's displacement since the first frame, in feature pixels: (..., 2) -> (..., 2 · channels + 4).
 
     Sine and cosine in turn, with frequencies that grow linearly to almost 1000: a change of 1e-3 pixels shows.
     """
-    frequencies = torch.arange(0, channels, 2, dtype=way.dtype, device=way.device) * (1000.0 / channels)
-    angles = way[..., None] * frequencies  # (..., 2, channels/2)
+    frequencies = torch.arange(0, channels, 2, dtype=displacement.dtype, device=displacement.device) * (
+        1000.0 / channels
+    )
+    angles = displacement[..., None] * frequencies  # (..., 2, channels/2)
     turned = torch.stack([angles.sin(), angles.cos()], dim=-1)  # (..., 2, channels/2, 2)
-    scaled = way / WAY_DIVISOR
+    scaled = displacement / DISPLACEMENT_DIVISOR
     return torch.cat([turned.flatten(-3), scaled, scaled], dim=-1)
 
 
-def place_embedding(places: Tensor, size: tuple[int, int], channels: int) -> Tensor:
+def position_embedding(places: Tensor, size: tuple[int, int], channels: int) -> Tensor:
     """Sines and cosines of x and of y on the pixels of a map of `size`, read between them: (..., 2) -> (..., channels).
 
     Beyond the map the border's value holds.

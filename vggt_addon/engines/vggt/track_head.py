@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..layers.blocks import Mlp
-from ..layers.chunks import Chunks
+from ..layers.chunks import Chunks, OnStep
 from ..layers.precision import LayerNorm, Linear
 from .config import TrackerConfig, VggtConfig
 from .dense_head import FeatureHead
 from .output import Tracks
 from .sampling import correlations, pyramid, sample
-from .track_embedding import place_embedding, way_embedding
+from .track_embedding import displacement_embedding, position_embedding
 from .updateformer import Updateformer
 
 ITERATIONS = 4
@@ -22,7 +22,7 @@ STRIDE = 2  # the feature map is half the picture's size
 
 
 class Tracker(nn.Module):
-    """Feature maps and query points to tracks, in four rounds (CoTracker, section 3.2)."""
+    """Feature maps and query points to tracks, in four rounds (CoTracker, Karaev et al. 2024, section 3)."""
 
     def __init__(self, config: TrackerConfig) -> None:
         super().__init__()
@@ -30,18 +30,18 @@ class Tracker(nn.Module):
         features = config.features
         looked_up = config.pyramid_levels * (2 * config.radius + 1) ** 2
         self.inputs = 2 * config.flow_embedding + 4 + 2 * features
-        self.fmap_norm = LayerNorm(features)
+        self.fmap_norm = LayerNorm(features, eps=1e-5)
         self.corr_mlp = Mlp(looked_up, config.width, features)
         self.query_ref_token = nn.Parameter(torch.empty(1, 2, self.inputs))
         self.updateformer = Updateformer(
             self.inputs, config.width, config.heads, config.time_blocks, config.virtual_tracks, features + 2
         )
-        self.ffeat_norm = nn.GroupNorm(1, features)
+        self.ffeat_norm = nn.GroupNorm(1, features, eps=1e-5)
         self.ffeat_updater = nn.Sequential(Linear(features, features), nn.GELU())
         self.vis_predictor = nn.Sequential(Linear(features, 1))
         self.conf_predictor = nn.Sequential(Linear(features, 1))
 
-    def forward(self, maps: Tensor, queries: Tensor, chunks: Chunks) -> Tracks:
+    def forward(self, maps: Tensor, queries: Tensor, chunks: Chunks, on_step: OnStep) -> Tracks:
         """maps (B, S, features, H/2, W/2), queries (B, N, 2) in pixels of the picture -> tracks in such pixels."""
         scenes, frames = maps.shape[:2]
         maps = self.fmap_norm(maps.flatten(0, 1).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)  # (B·S, features, h, w)
@@ -54,13 +54,14 @@ class Tracker(nn.Module):
         reports = []
         for _ in range(ITERATIONS):
             seen = self._correlations(levels, features, positions, chunks)  # (B, N, S, levels · side²)
-            way = way_embedding(positions - positions[:, :, :1], self.config.flow_embedding)
-            inputs = torch.cat([way, self.corr_mlp(seen), features], dim=-1) + constant
+            displacement = displacement_embedding(positions - positions[:, :, :1], self.config.flow_embedding)
+            inputs = torch.cat([displacement, self.corr_mlp(seen), features], dim=-1) + constant
             change = self.updateformer(inputs)  # (B, N, S, 2 + features)
             features = features + self._feature_step(change[..., 2:])
             positions = positions + change[..., :2]
             positions[:, :, 0] = start
             reports.append(positions.transpose(1, 2) * STRIDE)
+            on_step()
         visibility, confidence = (
             predictor(features)[..., 0].sigmoid().transpose(1, 2)  # (B, S, N)
             for predictor in (self.vis_predictor, self.conf_predictor)
@@ -69,7 +70,7 @@ class Tracker(nn.Module):
 
     def _constant_inputs(self, start: Tensor, frames: int, size: tuple[int, int]) -> Tensor:
         """What no round changes, (B, N, S, inputs): the query's place, and whether a frame is the first one."""
-        place = place_embedding(start, size, self.inputs)  # (B, N, inputs)
+        place = position_embedding(start, size, self.inputs)  # (B, N, inputs)
         slot = [0] + [1] * (frames - 1)
         reference = self.query_ref_token[0, slot]  # (S, inputs)
         return place[:, :, None] + reference

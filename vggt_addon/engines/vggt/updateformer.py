@@ -1,4 +1,4 @@
-"""The tracker's transformer (CoTracker, Karaev et al. 2024, section 3.3): over time, and over tracks by way of a few
+"""The tracker's transformer (CoTracker, Karaev et al. 2024, section 3): over time, and over tracks by way of a few
 virtual ones.
 
 This module imports torch.
@@ -13,15 +13,17 @@ from ..layers.attention import PackedAttention
 from ..layers.blocks import Mlp
 from ..layers.precision import LayerNorm, Linear
 
+NORM_EPS = 1e-5
+
 
 class TimeOrSpaceBlock(nn.Module):
     """Self-attention and MLP. Its first norm acts on the residual stream itself: the skip carries normed values."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.norm1 = LayerNorm(width)
+        self.norm1 = LayerNorm(width, eps=NORM_EPS)
         self.attn = PackedAttention(width, heads)
-        self.norm2 = LayerNorm(width)
+        self.norm2 = LayerNorm(width, eps=NORM_EPS)
         self.mlp = Mlp(width, 4 * width)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -37,10 +39,10 @@ class CrossBlock(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.norm1 = LayerNorm(width)
-        self.norm_context = LayerNorm(width)
+        self.norm1 = LayerNorm(width, eps=NORM_EPS)
+        self.norm_context = LayerNorm(width, eps=NORM_EPS)
         self.cross_attn = PackedAttention(width, heads)
-        self.norm2 = LayerNorm(width)
+        self.norm2 = LayerNorm(width, eps=NORM_EPS)
         self.mlp = Mlp(width, 4 * width)
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
@@ -56,14 +58,14 @@ class Updateformer(nn.Module):
 
     def __init__(self, inputs: int, width: int, heads: int, blocks: int, virtual_tracks: int, outputs: int) -> None:
         super().__init__()
-        self.input_norm = LayerNorm(inputs)
+        self.input_norm = LayerNorm(inputs, eps=NORM_EPS)
         self.input_transform = Linear(inputs, width)
         self.virual_tracks = nn.Parameter(torch.empty(1, virtual_tracks, 1, width))  # the checkpoint spells it so
         self.time_blocks = nn.ModuleList(TimeOrSpaceBlock(width, heads) for _ in range(blocks))
         self.space_virtual2point_blocks = nn.ModuleList(CrossBlock(width, heads) for _ in range(blocks))
         self.space_virtual_blocks = nn.ModuleList(TimeOrSpaceBlock(width, heads) for _ in range(blocks))
         self.space_point2virtual_blocks = nn.ModuleList(CrossBlock(width, heads) for _ in range(blocks))
-        self.output_norm = LayerNorm(width)
+        self.output_norm = LayerNorm(width, eps=NORM_EPS)
         self.flow_head = Linear(width, outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
