@@ -244,18 +244,24 @@ def test_a_known_focal_length_is_held_and_the_rest_stays() -> None:
 
 
 def test_photos_of_one_lens_share_a_robust_focal_length() -> None:
-    sizes = [(4000, 3000), (3000, 4000), (2000, 1500), (4000, 3000), (4000, 3000)]
+    sizes = [(4000, 3000), (3000, 4000), (2000, 1500), *[(4000, 3000)] * 4]
     framings = frame_photos(sizes)
-    focals = [3000.0, 3060.0, 1520.0, 9000.0, 2000.0]  # the third is half the size; the fourth is far off
+    # The third is half the size, the fourth far off, the fifth will be senseless, and the last two have no lens.
+    focals = [3000.0, 3060.0, 1520.0, 9000.0, 3000.0, 2000.0, 2200.0]
     encoding = np.stack([encode(np.zeros(3), np.zeros(3), f, g) for f, g in zip(focals, framings, strict=True)])
-    lenses = ["phone", "phone", "phone", "phone", None]
-    decoded = decode(encoding, framings, NAMES[:5], lenses=lenses)
-    assert [c.intrinsics[0, 0] for c in placed(decoded)] == pytest.approx([3050, 3050, 1525, 3050, 2000])
+    encoding[4, 7:] = 0
+    lenses = [*["phone"] * 5, None, None]
+    decoded = decode(encoding, framings, NAMES[:7], lenses=lenses)
+    expected = [3050, 3050, 1525, 3050, 3050, 2000, 2200]
+    assert [c.intrinsics[0, 0] for c in placed(decoded)] == pytest.approx(expected)
+    assert not any(camera.focal_uncertain for camera in placed(decoded)), "the lens is known from the others"
+    assert len(decoded.warnings) == 1
     assert {camera.focal_source for camera in placed(decoded)} == {"network"}
     assert "3.jpg" in decoded.warnings[0]
-    known = decode(encoding, framings, NAMES[:5], lenses=lenses, known_focals=[None, 3200.0, None, None, None])
-    assert [c.intrinsics[0, 0] for c in placed(known)] == pytest.approx([3200, 3200, 1600, 3200, 2000])
-    assert [c.focal_source for c in placed(known)] == ["given"] * 4 + ["network"]
+    known = decode(encoding, framings, NAMES[:7], lenses=lenses, known_focals=[None, 3200.0, *[None] * 5])
+    expected = [3200, 3200, 1600, 3200, 3200, 2000, 2200]
+    assert [c.intrinsics[0, 0] for c in placed(known)] == pytest.approx(expected)
+    assert [c.focal_source for c in placed(known)] == ["given"] * 5 + ["network"] * 2
 
 
 def test_arguments_that_do_not_fit_are_refused() -> None:

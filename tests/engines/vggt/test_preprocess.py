@@ -296,15 +296,18 @@ def test_loading_does_not_depend_on_threads_and_tells_how_far_it_is(
     assert [color.shape[:2] for color in one.colors] == [framing.grid_shape for framing in frame(mixed)]
 
 
-def test_loading_stops_when_asked(mixed: list[Photo]) -> None:
-    asked: list[int] = []
-
-    def cancel() -> bool:
-        asked.append(1)
-        return len(asked) > 2
-
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_loading_stops_when_asked(mixed: list[Photo], at_once: int) -> None:
+    told: list[float] = []
     with pytest.raises(Cancelled):
-        load_inputs(mixed * 10, frame(mixed * 10), cancel=cancel, at_once=1)
+        load_inputs(
+            mixed * 10,
+            frame(mixed * 10),
+            lambda stage, done: told.append(done),
+            lambda: len(told) >= 3,
+            at_once,
+        )
+    assert 3 <= len(told) <= 3 + 2 * at_once, "what is being read is finished, and nothing is begun"
 
 
 def test_a_photo_that_changed_is_told_by_name(mixed: list[Photo]) -> None:

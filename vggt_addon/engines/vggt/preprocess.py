@@ -57,7 +57,6 @@ def load_inputs(
     largest = max(photo.width * photo.height for photo in photos)
     with ThreadPoolExecutor(max(1, min(threads(at_once), _PIXELS_AT_ONCE // largest))) as pool:
         for color in pool.map(load, range(len(photos))):
-            check(cancel)
             colors.append(color)
             progress("Loading photos", len(colors) / len(photos))
     return LoadedPhotos(images, tuple(colors))
