@@ -20,7 +20,7 @@ from ...progress import Cancel, Progress, check, never, no_progress
 from .framing import Framing
 
 _STRIP_PIXELS = 4_000_000  # what is resized at once; Pillow takes 4 bytes for each
-_PIXELS_AT_ONCE = 150_000_000  # of the photos that are open side by side; while it is read, a pixel costs 8 to 11 bytes
+_PIXELS_AT_ONCE = 150_000_000  # of the photos open side by side; while one is decoded, a pixel costs about 14 bytes
 
 
 @dataclass(frozen=True)
