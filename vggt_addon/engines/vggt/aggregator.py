@@ -77,6 +77,7 @@ class Aggregator(nn.Module):
             on_step()
             if within_frames is not None:
                 yield BlockPairOutput(index, within_frames, tokens)
+                del within_frames
 
     def _special_tokens(self, scenes: int, frames: int, grid: tuple[int, int]) -> Tensor:
         """The stream (B·S, P, C) with camera and register tokens set; the patches are the encoder's to fill.

@@ -67,7 +67,7 @@ class VGGT(nn.Module):
             for name, head in dense.items():
                 projected[name].append(head.project(output, size, chunks))
             camera_tokens = output.tokens(first=0, last=1)  # (B·S, 1, 2 · width): the last output's stays
-        del output  # the stream: from here on only what the heads have taken is in memory
+            del output  # or it would live on beside the next one
         scenes, frames = images.shape[:2]
         assert camera_tokens is not None
         pose = self.camera_head(camera_tokens.view(scenes, frames, -1), on_step) if self.camera_head else None
