@@ -47,7 +47,11 @@ class FileReader:
     def __init__(self, checkpoint: Checkpoint, unchanged_since: FileState | None = None) -> None:
         self._path = checkpoint.path
         self._state = unchanged_since or file_state(self._path)
-        self.base = _base(checkpoint)  # the address of the file's first byte; None where it cannot be told
+        self._check_unchanged()
+        try:
+            self.base = _base(checkpoint)  # the address of the file's first byte; None where it cannot be told
+        except OSError as error:
+            raise unreadable(self._path, error) from error
 
     def __enter__(self) -> Self:
         try:
