@@ -120,7 +120,7 @@ class DUSt3R(nn.Module):
     def _grid(self, photos: Tensor) -> tuple[int, int]:
         patch = self.config.patch
         height, width = photos.shape[-2:] if photos.ndim == 4 and photos.shape[1] == 3 else (0, 0)
-        if height % patch or width % patch or not len(photos) * height * width:
+        if height % patch or width % patch or not photos.numel() * height * width:
             raise ValueError(f"photos must be (B, 3, H, W), H and W multiples of {patch}; got {tuple(photos.shape)}")
         return height // patch, width // patch
 

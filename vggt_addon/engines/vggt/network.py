@@ -79,7 +79,7 @@ class VGGT(nn.Module):
     def _check(self, images: Tensor, query_points: Tensor | None) -> None:
         patch = self.config.patch
         height, width = images.shape[-2:] if images.ndim == 5 and images.shape[2] == 3 else (0, 0)
-        if height % patch or width % patch or not images.shape[0] * images.shape[1] * height * width:
+        if height % patch or width % patch or not images.numel() * height * width:
             raise ValueError(f"images must be (B, S, 3, H, W), H, W multiples of {patch}; got {tuple(images.shape)}")
         if query_points is None:
             return
