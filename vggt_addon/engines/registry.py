@@ -8,7 +8,7 @@ import importlib
 from ..errors import EngineError
 from .base import Engine
 
-ENGINES = {"sfm": (".sfm.engine", "SfmEngine")}
+ENGINES = {"vggt": (".vggt.engine", "VggtEngine"), "sfm": (".sfm.engine", "SfmEngine")}
 
 
 def create(name: str) -> Engine:

@@ -3,7 +3,6 @@
 This module imports nothing beyond the standard library, numpy, Pillow and OpenCV.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,9 @@ from PIL import Image
 from ...geometry.projection import scale_pixels
 from ...geometry.raster import Raster
 from ...photos.read import decode
+from ...photos.upright_copy import write_upright_copy
 from .cameras import PlacedPhoto
 from .undistort import WORTH_UNDISTORTING, undistort
-
-_LONGEST_NAME = 200  # bytes: file systems take 255, and whoever saves the copy may need to add a number
-_QUALITY = 95  # JPEG: beyond it files grow and nobody sees why
 
 
 def make_picture(view: PlacedPhoto, raster: Raster, folder: Path) -> tuple[Path, NDArray[np.uint8]]:
@@ -37,19 +34,9 @@ def make_picture(view: PlacedPhoto, raster: Raster, folder: Path) -> tuple[Path,
     picture = Image.fromarray(pixels)
     path = photo.path
     if copied:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / _copy_name(photo.name)
-        picture.save(path, quality=_QUALITY, subsampling=0)
+        path = write_upright_copy(pixels, photo.name, folder)
     left, top, right, bottom = (edge * ratio for edge in raster.box)
     box = (max(left, 0.0), max(top, 0.0), min(right, float(picture.width)), min(bottom, float(picture.height)))
     # A plain area average: it neither rings nor shifts, so a patch of one colour keeps that colour.
     color = picture.resize((raster.width, raster.height), Image.Resampling.BOX, box=box)
     return path, np.asarray(color, np.uint8)
-
-
-def _copy_name(name: str) -> str:
-    """The photo's name, as a JPEG's, and not too long."""
-    stem = name[:-4] if name.lower().endswith(".jpg") else name
-    while len(os.fsencode(stem)) > _LONGEST_NAME:
-        stem = stem[:-1]
-    return f"{stem}{name[-4:]}" if name.lower().endswith(".jpg") else f"{stem}.jpg"

@@ -1,0 +1,97 @@
+"""VGGT with its weights, ready to run: from the store by mapping, without a copy.
+
+This module imports torch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ...errors import WeightsError
+from ...weights.catalogue import CATALOGUE
+from ...weights.checkpoint import open_checkpoint
+from ...weights.loading import load_weights
+from ...weights.store import Store, StoredWeights, default_folder
+from ..layers.allocator import return_freed_memory
+from ..layers.chunks import Chunks, OnStep
+from ..layers.devices import Device
+from .checkpoint_rules import RULES
+from .config import FULL, VggtConfig
+from .network import VGGT, Head
+from .output import VggtOutput
+from .run import Network
+
+HEADS: Sequence[Head] = ("camera", "depth")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network and where its weights come from."""
+
+    network: Network
+    record: Mapping[str, str]  # name, sha256, licence: see Reconstruction.weights
+
+
+def find_weights(weights: str, folder: str, dtype: torch.dtype) -> StoredWeights:
+    """The stored file to run from: of this id, or of the first VGGT in the catalogue that is there.
+
+    A file in half precision is taken where that is what the blocks compute in. Raises WeightsError with a sentence
+    where there is none.
+    """
+    store = Store(Path(folder) if folder else default_folder())
+    ids = [weights] if weights else [entry.id for entry in CATALOGUE if entry.network == "vggt"]
+    for id in ids:
+        half = store.find(id, "bfloat16" if dtype == torch.bfloat16 else "float16") if dtype.itemsize == 2 else None
+        found = half or store.find(id)
+        if found:
+            if found.entry.network != "vggt":
+                raise WeightsError(f"{id} are weights of another network: choose one of VGGT's (see `weights list`).")
+            return found
+    if weights:
+        return store.require(weights)
+    raise WeightsError(
+        f"VGGT's weights are not in {store.folder}: get them with `weights download {ids[0]}`, or give a file that you "
+        "have to `weights convert`."
+    )
+
+
+def weights_memory(dtype: torch.dtype, config: VggtConfig = FULL) -> int:
+    """Bytes of the weights of the network as `load` makes it."""
+    with torch.device("meta"):
+        network = VGGT(config, HEADS)
+        if dtype.itemsize == 2:
+            network.halve_blocks(dtype)
+    return sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
+
+
+def load(stored: StoredWeights, device: Device, dtype: torch.dtype) -> Loaded:
+    """The network on `device`, its blocks in `dtype`. Raises WeightsError where the file is damaged."""
+    if device.is_cpu:
+        return_freed_memory()
+    with torch.device("meta"):
+        network = VGGT(FULL, HEADS)
+    load_weights(network, open_checkpoint(stored.path), RULES)
+    _widen(network, dtype)
+    network.to(device.device)
+
+    def call(images: torch.Tensor, chunks: Chunks, on_step: OnStep) -> VggtOutput:
+        output: VggtOutput = network(images, None, chunks, on_step)
+        return output
+
+    return Loaded(call, stored.record)
+
+
+def _widen(network: VGGT, dtype: torch.dtype) -> None:
+    """Everything to float32, but the blocks' matrices to `dtype`; what is in that dtype already stays as it lies."""
+    if dtype.itemsize == 2:
+        network.halve_blocks(dtype)
+    with torch.device("meta"):
+        wanted = VGGT(network.config, HEADS)
+        if dtype.itemsize == 2:
+            wanted.halve_blocks(dtype)
+    dtypes = {name: tensor.dtype for name, tensor in wanted.state_dict().items()}
+    for name, tensor in network.state_dict().items():
+        if tensor.dtype != dtypes[name]:
+            network.load_state_dict({name: tensor.to(dtypes[name])}, strict=False, assign=True)

@@ -1,0 +1,116 @@
+"""One forward pass within a plan: progress in work done, cancel within a block, memory that runs out retried smaller.
+
+This module imports torch and numpy.
+"""
+
+import gc
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...errors import EngineError
+from ...progress import Cancel, Progress, check
+from ..layers.chunks import Chunks, OnStep
+from ..layers.devices import Device
+from ..layers.work import Speed, Work
+from .output import VggtOutput
+from .plan import Plan, Request
+from .work import steps
+
+Network = Callable[[torch.Tensor, Chunks, OnStep], VggtOutput]
+"""(1, S, 3, H, W) uint8 on the network's device, chunks, on_step -> what VGGT says of one scene."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network said of S photos, on the CPU."""
+
+    pose_encoding: NDArray[np.float64]  # (S, 9): of the last iteration; see output.VggtOutput
+    depth: NDArray[np.float32]  # (S, H, W)
+    confidence: NDArray[np.float32]  # (S, H, W), from 1 up
+    plan: Plan  # that was run in the end
+
+
+def run(
+    network: Network,
+    images: NDArray[np.uint8],
+    plans: Sequence[Plan],
+    request: Request,
+    device: Device,
+    speed: Speed,
+    progress: Progress,
+    cancel: Cancel,
+) -> Answer:
+    """Photos (S, H, W, 3) through the network by the first of `plans` that memory allows.
+
+    Raises EngineError with a sentence where even the last one runs out of memory, Cancelled on request.
+    """
+    pictures = torch.from_numpy(images).permute(0, 3, 1, 2)[None].to(device.device)
+    for number, plan in enumerate(plans):
+        try:
+            return _answer(network(pictures, plan.chunks, _on_step(plan, request, speed, progress, cancel)), plan)
+        except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's and MPS's have no type of their own
+            if not _is_out_of_memory(error):
+                raise
+            logger.warning("out of memory in %s: %s", plan, error)
+            last = f"{plan}: {error}"
+        except MemoryError as error:
+            logger.warning("out of memory in %s: %r", plan, error)
+            last = f"{plan}: {error!r}"
+        # Only here, after the exception and the frames that it held are gone, is the memory free again.
+        _release(device)
+        if number + 1 < len(plans):
+            progress("Memory ran out: trying with less", 0.0)
+    raise EngineError(
+        f"The memory of {device.title} ran out with {plans[-1].photos} photos: use fewer photos, half precision or a "
+        "smaller --input-size, or close other programs.",
+        last,
+    )
+
+
+def _on_step(plan: Plan, request: Request, speed: Speed, progress: Progress, cancel: Cancel) -> OnStep:
+    """Tells how much of the pass's predicted time is behind us; what it raises on a cancel ends the pass."""
+    every = list(steps(request.config, plan.photos, plan.size, plan.chunks, request.heads))
+    total = speed.seconds(sum(every, Work()))
+    behind = 0.0
+    remaining = iter(every)
+
+    def on_step() -> None:
+        nonlocal behind
+        check(cancel)
+        behind += speed.seconds(next(remaining, Work()))
+        progress("Looking at all photos together", min(behind / total, 1.0))
+
+    return on_step
+
+
+def _answer(output: VggtOutput, plan: Plan) -> Answer:
+    if output.pose_encoding is None or output.depth is None or output.depth_confidence is None:
+        raise ValueError("the network was built without its camera or depth head")
+    return Answer(
+        pose_encoding=output.pose_encoding[-1, 0].double().cpu().numpy(),
+        depth=output.depth[0].float().cpu().numpy(),
+        confidence=output.depth_confidence[0].float().cpu().numpy(),
+        plan=plan,
+    )
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+def _release(device: Device) -> None:
+    gc.collect()
+    if device.device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.device.type == "mps":
+        torch.mps.empty_cache()
