@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-# rms(half - float32) / rms(float32) with these weights, which measure rounding and not accuracy; some twice what was seen.
+# rms(half - float32) / rms(float32) with these weights, which say nothing of accuracy; some twice what was seen.
 BOUNDS = {torch.bfloat16: {"pts": 2.5e-2, "conf": 2.5e-3}, torch.float16: {"pts": 3e-3, "conf": 4e-4}}
 HALVES = list(BOUNDS)
 SIZES = (48, 32), (32, 64)

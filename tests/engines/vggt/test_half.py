@@ -11,7 +11,7 @@ from vggt_addon.engines.layers.rotary import RotaryTable
 from vggt_addon.engines.vggt.network import ALL_HEADS
 
 SIZE = (42, 70)
-# rms(half - float32) / rms(float32) with these weights, which measure rounding and not accuracy; some twice what was seen.
+# rms(half - float32) / rms(float32) with these weights, which say nothing of accuracy; some twice what was seen.
 BOUNDS = {
     torch.bfloat16: {"pose_enc_iters": 1e-2, "depth": 4e-3, "world_points": 8e-3, "track_iters": 1e-4},
     torch.float16: {"pose_enc_iters": 1e-3, "depth": 4e-4, "world_points": 1e-3, "track_iters": 1e-5},
