@@ -12,8 +12,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import __version__, commands
+from . import __version__, commands, weights_commands
 from .console import Console
+from .engine_options import add_engine_options
 from .errors import Cancelled, UserError
 
 
@@ -53,7 +54,7 @@ def _our_fault(error: Exception, console: Console, options: argparse.Namespace) 
 
 def _keep_log(console: Console, options: argparse.Namespace, *, always: bool = False) -> None:
     """Beside what was to be written, if its folder is there or the log is needed."""
-    output: Path = options.output.absolute()
+    output: Path = (options.output or weights_commands.log_stem(options)).absolute()
     if output.name not in ("", "..") and (always or output.parent.is_dir()):
         console.keep_log(output.with_name(f"{output.name}.log"))
 
@@ -62,15 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vggt_addon", description="Photos to a Blender scene.")
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    everywhere = argparse.ArgumentParser(add_help=False)
-    everywhere.add_argument("--json", action="store_true", help="print one JSON event per line, for scripts")
-    everywhere.add_argument("--force", action="store_true", help="overwrite what exists")
-    everywhere.add_argument("--log", type=Path, metavar="FILE", help="write the log there, also on success")
-    everywhere.add_argument("--verbose", action="store_true", help="show the log while it is written")
+    everywhere = _options_of_all()
 
     photos = argparse.ArgumentParser(add_help=False)
     photos.add_argument("photos", nargs="+", metavar="PHOTOS", help="files, folders or patterns")
-    photos.add_argument("--engine", default="auto", choices=("auto", "sfm"), help="default: auto")
+    photos.add_argument("--engine", default="auto", choices=("auto", "vggt", "sfm"), help="default: auto")
     photos.add_argument(
         "--seed", type=_whole_number(0, 2**31 - 1), default=0, help="same seed, same result (default 0)"
     )
@@ -86,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     photos.add_argument(
         "--points", type=_whole_number(1, 2**31 - 1), default=1_000_000, metavar="N", help="point budget"
     )
+    add_engine_options(photos)
 
     pictures = argparse.ArgumentParser(add_help=False)
     pictures.add_argument("--preview", type=Path, metavar="PNG", help="render the scene from outside")
@@ -107,7 +105,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--format", required=True, choices=tuple(commands.EXPORTERS))
     command.add_argument("-o", "--output", type=Path, required=True, metavar="PATH")
     command.set_defaults(command=commands.export)
+    weights_commands.add_commands(subparsers, everywhere)
     return parser
+
+
+def _options_of_all() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--json", action="store_true", help="print one JSON event per line, for scripts")
+    options.add_argument("--force", action="store_true", help="overwrite what exists")
+    options.add_argument("--log", type=Path, metavar="FILE", help="write the log there, also on success")
+    options.add_argument("--verbose", action="store_true", help="show the log while it is written")
+    return options
 
 
 def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:

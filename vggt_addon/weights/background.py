@@ -12,7 +12,7 @@ from ..progress import Cancel, Progress
 
 T = TypeVar("T")
 LOOK = 0.05  # seconds between two looks at `cancel`
-PATIENCE = 1.0  # seconds that the work gets to notice that it shall end
+PATIENCE = 0.5  # seconds that the work gets to notice that it shall end
 
 
 class Watch:

@@ -46,7 +46,7 @@ def download(
         stored = None if replace else store.find(entry.id)
         if stored:
             return stored
-        if keep is not None and keep.exists():
+        if keep is not None and keep.exists() and not replace:
             raise OutputExistsError(f"{keep} already exists: choose another name.")
         part, source, sha256 = _fetched(entry, store, token, endpoint, span(progress, 0.0, 0.8), cancel)
         state = file_state(part)
@@ -141,6 +141,7 @@ def _put_away(part: Path, keep: Path | None) -> None:
             part.unlink()
         else:
             keep.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(part, keep)
+            keep.unlink(missing_ok=True)
+            shutil.move(part, keep)  # perhaps to another disk
     except OSError as error:
         raise unwritable(keep or part, error) from error
