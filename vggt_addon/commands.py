@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .console import Console
-from .engines.base import EngineSettings
+from .engine_options import engine_settings
 from .errors import Cancelled, OutputExistsError, UserError
 from .formats.cameras_json import depth_folder, write_cameras_json
 from .formats.ply import write_ply
 from .outputs import check_outputs
-from .pipeline import PipelineSettings, choose_engine, reconstruct
+from .pipeline import EngineChoice, PipelineSettings, reconstruct
 from .postprocess.apply import PostprocessSettings
 from .progress import Progress, check, span
 from .reconstruction import Reconstruction
@@ -108,15 +108,15 @@ def _reconstructed(options: argparse.Namespace, console: Console, progress: Prog
     """What the pipeline makes of the photos; the pictures that it made are there until the body ends."""
     settings = PipelineSettings(
         engine=options.engine,
-        engine_settings=EngineSettings(
-            seed=options.seed, depth_size=options.depth_size, sequence=options.sequence, threads=options.threads
-        ),
+        engine_settings=engine_settings(options),
         postprocess=PostprocessSettings(point_budget=options.points),
     )
-    choice = choose_engine(options.engine)
-    console.say(f"Engine: {choice.name} ({choice.reason}).")
+
+    def on_choice(choice: EngineChoice) -> None:
+        console.say(f"Engine: {choice.name} ({choice.reason.rstrip('.')}).")
+
     with tempfile.TemporaryDirectory(prefix="vggt_addon-") as workspace:
-        reconstruction = reconstruct(options.photos, Path(workspace), settings, progress, console.cancel)
+        reconstruction = reconstruct(options.photos, Path(workspace), settings, progress, console.cancel, on_choice)
         check(console.cancel)
         yield reconstruction
 

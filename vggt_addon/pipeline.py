@@ -4,15 +4,20 @@ This module imports nothing beyond the standard library and numpy; engines and p
 inside the function that uses them.
 """
 
+import importlib.util
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .engines.base import EngineSettings
 from .postprocess.apply import PostprocessSettings, postprocess
 from .progress import Cancel, Progress, never, no_progress, span
 from .reconstruction import Reconstruction
+
+if TYPE_CHECKING:
+    from .photos.photo import Photo
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +39,21 @@ class EngineChoice:
     reason: str
 
 
-def choose_engine(name: str) -> EngineChoice:
-    """What `--engine NAME` comes to on this machine."""
+def choose_engine(name: str, photos: Sequence["Photo"], settings: EngineSettings) -> EngineChoice:
+    """What `--engine NAME` comes to on this machine for these photos.
+
+    "auto" is VGGT where its library, its weights and a GPU with enough memory are there, else the embedded engine.
+    """
     if name != "auto":
         return EngineChoice(name, "as asked for")
-    return EngineChoice("sfm", "the embedded engine, which needs neither GPU nor weights")
+    if importlib.util.find_spec("torch") is None:
+        return EngineChoice("sfm", "the embedded engine, which needs neither GPU nor weights")
+    from .engines.vggt.readiness import why_not
+
+    reason = why_not(photos, settings)
+    if reason:
+        return EngineChoice("sfm", f"the embedded engine. {reason}")
+    return EngineChoice("vggt", "its weights are there, and the photos fit into the GPU's memory")
 
 
 def reconstruct(
@@ -47,8 +62,11 @@ def reconstruct(
     settings: PipelineSettings = PipelineSettings(),
     progress: Progress = no_progress,
     cancel: Cancel = never,
+    on_choice: Callable[[EngineChoice], None] = lambda choice: None,
 ) -> Reconstruction:
     """Photos (files, folders, patterns) to a postprocessed Reconstruction.
+
+    `on_choice` is told which engine runs, before it does.
 
     `workspace` is an empty folder that outlives the call: pictures that had to be made lie in it until the
     Reconstruction is saved. Raises UserError with a sentence (PhotoError, EngineError), Cancelled on request.
@@ -56,12 +74,13 @@ def reconstruct(
     from .engines.registry import create
     from .photos.gather import gather
 
-    choice = choose_engine(settings.engine)
-    engine = create(choice.name)
-    logger.info("engine %s: %s", choice.name, choice.reason)
     photo_set = gather(inputs, span(progress, 0.0, 0.02), cancel, settings.engine_settings.threads)
     for photo in photo_set.left_out:
         logger.warning("%s was left out. %s", photo.name, photo.reason)
+    choice = choose_engine(settings.engine, photo_set.photos, settings.engine_settings)
+    engine = create(choice.name)
+    logger.info("engine %s: %s", choice.name, choice.reason)
+    on_choice(choice)
     result = engine.reconstruct(
         photo_set.photos, workspace, settings.engine_settings, span(progress, 0.02, 0.95), cancel
     )
