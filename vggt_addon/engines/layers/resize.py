@@ -61,7 +61,8 @@ def convolve_resized(
         stop = min(start + rows, height)
         top, bottom = max(start - 1, 0), min(stop + 1, height)  # one row more on each side, where there is one
         band = before(resize_rows(maps, size, top, bottom), top)
-        band = functional.pad(band, (0, 0, top - (start - 1), (stop + 1) - bottom))  # zeros beyond the picture
+        if start == 0 or stop == height:
+            band = functional.pad(band, (0, 0, top - (start - 1), (stop + 1) - bottom))  # zeros beyond the picture
         band = functional.conv2d(band, convolution.weight, convolution.bias, padding=(0, 1))
         result[:, :, start:stop] = after(band)
         on_step()
