@@ -35,6 +35,12 @@ def weights(network: str, dtype: torch.dtype = torch.float32) -> Mapping[str, Te
     return goldens.recipe_weights(goldens.keys(f"{network}_small"), 0, dtype)
 
 
+def norm_names(network: str) -> list[str]:
+    """Names of all norms of the reduced "vggt" or "dust3r": what has a scale of one axis."""
+    shapes = goldens.keys(f"{network}_small").items()
+    return [key.removesuffix(".weight") for key, shape in shapes if key.endswith(".weight") and len(shape) == 1]
+
+
 def filled(network: nn.Module, values: Mapping[str, Tensor]) -> None:
     """Assign what the network has of `values`; it must be all that it needs."""
     wanted = network.state_dict()

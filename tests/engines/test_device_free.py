@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -83,16 +84,13 @@ def test_the_check_bites(line: str) -> None:
     assert complaints(ast.parse(line))
 
 
-@pytest.mark.parametrize("default", ["cpu", "meta"])
-def test_vggt_of_published_size_without_numbers(default: str) -> None:
-    """On the meta device whatever asks for a value raises. The default device of a process changes nothing."""
+def test_vggt_of_published_size_without_numbers() -> None:
+    """On the meta device whatever asks for a value raises."""
     with torch.device("meta"):
         network = VGGT(heads=ALL_HEADS)
     network.halve_blocks(torch.bfloat16)
     images = torch.empty(1, 3, 3, 392, 518, dtype=torch.uint8, device="meta")
-    points = torch.empty(1, 4, 2, device="meta")
-    with torch.device(default):
-        output = network(images, points, Chunks(frames=3, tokens=2000, rows=200))
+    output = network(images, torch.empty(1, 4, 2, device="meta"), Chunks(frames=3, tokens=2000, rows=200))
     assert output.tracks is not None
     shapes = {
         output.pose_encoding: (4, 1, 3, 9),
@@ -109,14 +107,21 @@ def test_vggt_of_published_size_without_numbers(default: str) -> None:
         assert (tuple(tensor.shape), tensor.dtype, tensor.device.type) == (shape, torch.float32, "meta")
 
 
-@pytest.mark.parametrize("default", ["cpu", "meta"])
-def test_dust3r_of_published_size_without_numbers(default: str) -> None:
+def test_dust3r_of_published_size_without_numbers() -> None:
     with torch.device("meta"):
         network = DUSt3R()
     network.halve_blocks(torch.bfloat16)
     pictures = (torch.empty(2, 3, *size, device="meta") for size in ((384, 512), (512, 336)))
-    with torch.device(default):
-        output = network(*pictures, Chunks(frames=2, tokens=500, rows=100))
+    output = network(*pictures, Chunks(frames=2, tokens=500, rows=100))
     for map_, size in ((output.first, (384, 512)), (output.second, (512, 336))):
         assert (tuple(map_.points.shape), map_.points.dtype) == ((2, *size, 3), torch.float32)
         assert (tuple(map_.confidence.shape), map_.confidence.dtype) == ((2, *size), torch.float32)
+
+
+def test_networks_live_where_the_process_has_its_default_device(networks: ModuleType) -> None:
+    """torch.set_default_device moves what is made without a device; all of it must then be there."""
+    with torch.device("meta"):
+        vggt, dust3r = VGGT(networks.VGGT_SMALL, ALL_HEADS), DUSt3R(networks.DUST3R_SMALL)
+        depth = vggt(torch.empty(1, 2, 3, 28, 42), torch.empty(1, 3, 2), Chunks(1, 5, 7, 2)).depth
+        points = dust3r(torch.empty(1, 3, 32, 48), torch.empty(1, 3, 48, 16), Chunks(1, 3, 5)).second.points
+    assert depth is not None and depth.is_meta and points.is_meta
