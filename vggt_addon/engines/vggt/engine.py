@@ -33,6 +33,7 @@ from .run import Answer, run
 
 logger = logging.getLogger(__name__)
 
+FOCALS = ("network", "shared", "exif")
 LoadNetwork = Callable[[NetworkSettings, Device, torch.dtype], Loaded]
 
 
@@ -91,7 +92,10 @@ def prepare(photos: Sequence[Photo], settings: EngineSettings) -> _Prepared:
         raise EngineError(f"There is no framing called {network.framing}: choose one of {', '.join(MODES)}.")
     if network.input_size % PATCH or not 10 * PATCH <= network.input_size <= 74 * PATCH:
         raise EngineError(f"--input-size {network.input_size} is not a multiple of {PATCH} from 140 to 1036.")
-    device = find_device(network.device)
+    if network.focal not in FOCALS:
+        raise EngineError(f"There is no focal called {network.focal}: choose one of {', '.join(FOCALS)}.")
+    limit = round(network.memory_limit * GIGABYTE)
+    device = find_device(network.device, limit)
     dtype = choose_dtype(network.precision, device)
     order = _order([photo.name for photo in photos], network.reference)
     sizes = [(photos[place].width, photos[place].height) for place in order]
@@ -103,7 +107,7 @@ def prepare(photos: Sequence[Photo], settings: EngineSettings) -> _Prepared:
         size=(framings[0].input_height, framings[0].input_width),
         dtype=dtype,
         weights_memory=weights_memory(dtype),
-        limit=round(network.memory_limit * GIGABYTE),
+        limit=limit,
     )
     return _Prepared(order, framings, device, request)
 
@@ -123,8 +127,6 @@ def _cameras(
 ) -> PhotoCameras:
     known = [photo.focal_prior.pixels if photo.focal_prior else None for photo in photos]
     lenses = [(photo.lens, photo.width, photo.height) for photo in photos]
-    if settings.focal not in ("network", "shared", "exif"):
-        raise EngineError(f"There is no focal called {settings.focal}: choose network, shared or exif.")
     return decode(
         answer.pose_encoding,
         framings,
