@@ -1,8 +1,8 @@
 """The main engine: one forward pass of VGGT from photos to cameras and depth.
 
 Confidence: the network's own c >= 1 as 1 - 1/c, pixel by pixel, whatever the other photos are; 0 where depth is not
-finite (see photo_cameras). Points come from depth and cameras. The first photo is the network's reference frame;
-another becomes that by being handed over first.
+finite or the photo is transparent (see photo_cameras). Points come from depth and cameras. The first photo is the
+network's reference frame; another becomes that by being handed over first.
 This module imports nothing beyond the standard library; its neighbours import numpy, Pillow and torch.
 """
 
@@ -153,7 +153,7 @@ def _views(
         progress("Preparing pictures", number / len(photos))
         if camera is None:
             continue
-        depth, confidence = photo_depth(answer.depth[number], answer.confidence[number], framing)
+        depth, confidence = photo_depth(answer.depth[number], answer.confidence[number], framing, pixels.opaque[number])
         shown = photo.path
         if not photo.shown_as_is:
             shown = write_upright_copy(read_pixels(photo), photo.name, workspace / "photos" / f"{number:05d}")

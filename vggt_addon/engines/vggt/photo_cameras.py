@@ -128,7 +128,10 @@ def decode(
 
 
 def photo_depth(
-    depth: NDArray[np.float32], confidence: NDArray[np.float32], framing: Framing
+    depth: NDArray[np.float32],
+    confidence: NDArray[np.float32],
+    framing: Framing,
+    opaque: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Depth and confidence (H, W) of the input -> those of the photo (h, w), float32, on the framing's grid.
 
@@ -136,13 +139,16 @@ def photo_depth(
     1 - 1/c in [0, 1], 0 where c is 1. c is 1 + exp(x) of the head's raw output x, so this is x's logistic function,
     without a constant to choose; it grows with c, and a pixel's value depends on no other pixel and on no other photo,
     so one threshold means the same in every capture. Where depth is no positive finite number, or confidence not
-    finite, both become 0: unknown. Raises ValueError where a map is not of the input's size.
+    finite, both become 0: unknown; likewise where `opaque` (h, w) is False, since the photo shows nothing there.
+    Raises ValueError where a map is not of the input's size.
     """
     size = (framing.input_height, framing.input_width)
     if depth.shape != size or confidence.shape != size:
         raise ValueError(f"depth {depth.shape} and confidence {confidence.shape} for an input of {size}")
     along, trust = depth[framing.content], confidence[framing.content].astype(np.float64)
     known = np.isfinite(along) & (along > 0) & np.isfinite(trust)
+    if opaque is not None:
+        known &= opaque
     above_one = np.maximum(np.where(known, trust, 1.0), 1.0)
     return np.where(known, along, 0).astype(np.float32), ((above_one - 1) / above_one).astype(np.float32)
 

@@ -29,6 +29,8 @@ class LoadedPhotos:
 
     images: NDArray[np.uint8]  # (S, H, W, 3): the network's input, white where there is no photo
     colors: tuple[NDArray[np.uint8], ...]  # S times (h, w, 3): the photo at the pixels of the framing's grid
+    opaque: tuple[NDArray[np.bool_] | None, ...]  # S times (h, w): where the grid's pixels show the photo, at least
+    #   half; None where all do
 
 
 def load_inputs(
@@ -47,19 +49,22 @@ def load_inputs(
         raise ValueError(f"{len(photos)} photos with {len(framings)} framings")
     images = np.empty((len(photos), framings[0].input_height, framings[0].input_width, 3), np.uint8)
     colors: list[NDArray[np.uint8]] = []
+    opaque: list[NDArray[np.bool_] | None] = []
 
-    def load(index: int) -> NDArray[np.uint8]:
+    def load(index: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
         check(cancel)
-        picture = _on_white(photos[index])
+        picture, opacity = _on_white(photos[index])
         images[index] = render(picture, framings[index])
-        return grid_colors(picture, framings[index])
+        mask = None if opacity is None else grid_mask(opacity, framings[index])
+        return grid_colors(picture, framings[index]), mask
 
     largest = max(photo.width * photo.height for photo in photos)
     with ThreadPoolExecutor(max(1, min(threads(at_once), _PIXELS_AT_ONCE // largest))) as pool:
-        for color in pool.map(load, range(len(photos))):
+        for color, mask in pool.map(load, range(len(photos))):
             colors.append(color)
+            opaque.append(mask)
             progress("Loading photos", len(colors) / len(photos))
-    return LoadedPhotos(images, tuple(colors))
+    return LoadedPhotos(images, tuple(colors), tuple(opaque))
 
 
 def render(picture: NDArray[np.uint8], framing: Framing) -> NDArray[np.uint8]:
@@ -79,6 +84,12 @@ def grid_colors(picture: NDArray[np.uint8], framing: Framing) -> NDArray[np.uint
     A plain area average: bicubic rings at edges, and its overshoot is no colour of the photo.
     """
     return _shown(picture, framing, Image.Resampling.BOX)
+
+
+def grid_mask(opacity: NDArray[np.uint8], framing: Framing) -> NDArray[np.bool_]:
+    """From a photo's opacity (height, width): where the pixels of the framing's grid are at least half opaque."""
+    as_picture = np.broadcast_to(opacity[..., None], (*opacity.shape, 3))
+    return np.asarray(_shown(as_picture, framing, Image.Resampling.BOX)[..., 0] >= 128)
 
 
 def _shown(picture: NDArray[np.uint8], framing: Framing, resampling: Image.Resampling) -> NDArray[np.uint8]:
@@ -116,18 +127,19 @@ def _opaque(pixels: NDArray[np.uint8]) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image).convert("RGB")
 
 
-def _on_white(photo: Photo) -> NDArray[np.uint8]:
-    """The photo's pixels: (height, width, 3) uint8 sRGB, upright, transparent parts on the network's white."""
+def _on_white(photo: Photo) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """The photo's pixels: (height, width, 3) uint8 sRGB, upright, transparent parts on the network's white; and its
+    opacity, as `_opacity` has it."""
     pixels = decode(photo)
     if pixels.shape[:2] != (photo.height, photo.width):
         raise _changed(photo)
     opacity = _opacity(photo)
     if opacity is None:
-        return pixels
+        return pixels, None
     if opacity.shape != pixels.shape[:2]:
         raise _changed(photo)
     # `decode` lays on black, which is colour times opacity; on white, the light that the photo lets through is added.
-    return np.minimum(pixels + (255 - opacity.astype(np.uint16))[..., None], 255).astype(np.uint8)
+    return np.minimum(pixels + (255 - opacity.astype(np.uint16))[..., None], 255).astype(np.uint8), opacity
 
 
 def _opacity(photo: Photo) -> NDArray[np.uint8] | None:
