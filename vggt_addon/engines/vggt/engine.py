@@ -68,6 +68,7 @@ class VggtEngine:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         request, device = prepared.request, prepared.device
+        fitting_plans(request, device)  # refuses before anything is loaded, which on a GPU would run out of memory
         progress("Loading the network", 0.0)
         loaded = self._load_network(settings.network, device, request.dtype)
         tokens = FULL.special_tokens + (request.size[0] // PATCH) * (request.size[1] // PATCH)
@@ -177,6 +178,7 @@ def _views(
                 pixel_aspect=camera.pixel_aspect,
             ),
         )
+    progress("Preparing pictures", 1.0)
     if not any(bool(view.depth.any()) for view in views.values() if view.depth is not None):
         raise EngineError("VGGT gave no depth for any photo: check the weights, or use --precision float32.")
     return views

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...errors import EngineError
-from ...progress import Cancel, Progress, check
+from ...progress import Cancel, Progress, check, span
 from ..layers.chunks import Chunks, OnStep
 from ..layers.devices import Device
 from ..layers.work import Speed, Work
@@ -25,6 +25,8 @@ Network = Callable[[torch.Tensor, Chunks, OnStep], VggtOutput]
 """(1, S, 3, H, W) uint8 on the network's device, chunks, on_step -> what VGGT says of one scene."""
 
 logger = logging.getLogger(__name__)
+# What torch says of it: CUDA and MPS; its allocator on Linux and macOS, on Windows; CUDA's libraries.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed")
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,18 @@ def run(
 
     Raises EngineError with a sentence where even the last one runs out of memory, Cancelled on request.
     """
-    pictures = torch.from_numpy(images).permute(0, 3, 1, 2)[None].to(device.device)
+    reached = 0.0
+
+    def keep(stage: str, fraction: float) -> None:
+        nonlocal reached
+        reached = max(reached, fraction)
+        progress(stage, reached)
+
     for number, plan in enumerate(plans):
+        on_step = _on_step(plan, request, speed, span(keep, reached, 1.0), cancel)  # a second try has less to tell
         try:
-            return _answer(network(pictures, plan.chunks, _on_step(plan, request, speed, progress, cancel)), plan)
+            pictures = torch.from_numpy(images).permute(0, 3, 1, 2)[None].to(device.device)
+            return _answer(network(pictures, plan.chunks, on_step), plan)
         except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's and MPS's have no type of their own
             if not _is_out_of_memory(error):
                 raise
@@ -66,7 +76,7 @@ def run(
         # Only here, after the exception and the frames that it held are gone, is the memory free again.
         _release(device)
         if number + 1 < len(plans):
-            progress("Memory ran out: trying with less", 0.0)
+            keep("Memory ran out: trying with less", reached)
     raise EngineError(
         f"The memory of {device.title} ran out with {plans[-1].photos} photos: use fewer photos, half precision or a "
         "smaller --input-size, or close other programs.",
@@ -105,7 +115,7 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     if isinstance(error, torch.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+    return any(words in text for words in _OUT_OF_MEMORY)
 
 
 def _release(device: Device) -> None:
