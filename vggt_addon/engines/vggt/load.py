@@ -5,6 +5,7 @@ This module imports torch.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -57,6 +58,7 @@ def find_weights(weights: str, folder: str, dtype: torch.dtype) -> StoredWeights
     )
 
 
+@cache
 def weights_memory(dtype: torch.dtype, config: VggtConfig = FULL) -> int:
     """Bytes of the weights of the network as `load` makes it."""
     with torch.device("meta"):
@@ -66,12 +68,13 @@ def weights_memory(dtype: torch.dtype, config: VggtConfig = FULL) -> int:
     return sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
 
 
-def load(stored: StoredWeights, device: Device, dtype: torch.dtype) -> Loaded:
-    """The network on `device`, its blocks in `dtype`. Raises WeightsError where the file is damaged."""
+def load(stored: StoredWeights, device: Device, dtype: torch.dtype, config: VggtConfig = FULL) -> Loaded:
+    """The network on `device`, its blocks in `dtype`. Raises WeightsError where the file is damaged or of another
+    size than `config`."""
     if device.is_cpu:
         return_freed_memory()
     with torch.device("meta"):
-        network = VGGT(FULL, HEADS)
+        network = VGGT(config, HEADS)
     load_weights(network, open_checkpoint(stored.path), RULES)
     _widen(network, dtype)
     network.to(device.device)

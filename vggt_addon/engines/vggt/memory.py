@@ -2,10 +2,12 @@
 
 This module imports nothing beyond the standard library; its neighbour imports torch.
 
-Two moments can be the peak: the last global block, when the stream, its copy from the frame block, all keys and values
-and what the heads have taken so far are there beside one piece's way through the MLP; and the dense heads, when what
-they have taken is there beside one group's maps. The factors count the tensors that are alive then; what allocators and
-libraries add is in SMALL. tests/engines/vggt/test_plan.py holds it against measurements.
+Three moments can be the peak: the last global block, when the stream, its copy from the frame block, all keys and
+values and what the heads have taken so far are there beside one piece's way through the MLP; the dense heads, when what
+they have taken is there beside one group's maps; and in these the convolution with the most weights, since on the
+processor oneDNN lays them anew for each call and holds two copies on the way. The factors count the tensors that are
+alive then; what allocators and libraries add is in SMALL. tests/engines/vggt/test_plan.py holds it against
+measurements.
 """
 
 from collections.abc import Collection
@@ -55,4 +57,5 @@ def peak_memory(
     band = 4 * group * (chunks.rows + 2) * config.patch * grid[1] * features
     doubling = 4 * group * patches * (16 * features + 64 * (features // 2)) + band
     answers = 4 * frames * pixels * sum(dense)
-    return max(blocks, taken + answers + max(refining, doubling)) + SMALL
+    copies = 2 * 4 * 9 * projections[-1] ** 2
+    return max(blocks, taken + answers + max(refining, doubling, copies)) + SMALL
