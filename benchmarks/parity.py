@@ -3,6 +3,7 @@
 The golden file says all of it: which network, which configuration, the seed of the weights (tests/goldens/recipe.py
 makes them anew), and how far each array may be off. One line an array; the exit status is 1 if any is beyond its
 tolerance. --frames, --tokens, --rows and --tracks change the chunks of the forward pass, which must change nothing.
+--weights takes the weights from a file, to see that what was stored is what the golden was made with.
 Takes 2 GB more than the weights of the full network (4.7 GB in float32).
 """
 
@@ -20,15 +21,19 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
 from tests.goldens.golden import Golden, errors, read, recipe_weights  # noqa: E402 - needs the path
+from vggt_addon.engines.dust3r.checkpoint_rules import RULES as DUST3R_RULES  # noqa: E402
 from vggt_addon.engines.dust3r.config import FULL as DUST3R  # noqa: E402
 from vggt_addon.engines.dust3r.config import Dust3rConfig  # noqa: E402
 from vggt_addon.engines.dust3r.network import DUSt3R  # noqa: E402
 from vggt_addon.engines.layers.chunks import Chunks  # noqa: E402
 from vggt_addon.engines.vggt.aggregator import Aggregator, BlockPairOutput  # noqa: E402
 from vggt_addon.engines.vggt.cameras import decode_cameras, unproject  # noqa: E402
+from vggt_addon.engines.vggt.checkpoint_rules import RULES as VGGT_RULES  # noqa: E402
 from vggt_addon.engines.vggt.config import FULL as VGGT_1B  # noqa: E402
 from vggt_addon.engines.vggt.config import VggtConfig  # noqa: E402
 from vggt_addon.engines.vggt.network import ALL_HEADS, VGGT  # noqa: E402
+from vggt_addon.weights.checkpoint import open_checkpoint  # noqa: E402
+from vggt_addon.weights.loading import CheckpointRules, load_weights  # noqa: E402
 
 
 def fill(network: nn.Module, seed: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -39,7 +44,15 @@ def fill(network: nn.Module, seed: int, dtype: torch.dtype, device: torch.device
         setattr(network.get_submodule(owner), leaf, nn.Parameter(weight, requires_grad=False))
 
 
-def vggt_outputs(golden: Golden, dtype: torch.dtype, device: torch.device, chunks: Chunks) -> dict[str, Tensor]:
+def load(network: nn.Module, weights: Path, rules: CheckpointRules, dtype: torch.dtype, device: torch.device) -> None:
+    """Give a network on the meta device the weights of a file, by the same way as an engine."""
+    load_weights(network, open_checkpoint(weights), rules, dtype=dtype)
+    network.to(device)
+
+
+def vggt_outputs(
+    golden: Golden, dtype: torch.dtype, device: torch.device, chunks: Chunks, weights: Path | None = None
+) -> dict[str, Tensor]:
     """VGGT's answer to a golden's pictures, by the names of the golden's arrays."""
     meta = golden.meta
     points = golden.arrays.get("query_points")
@@ -47,7 +60,10 @@ def vggt_outputs(golden: Golden, dtype: torch.dtype, device: torch.device, chunk
     heads = ALL_HEADS if queries is not None else ALL_HEADS[:3]
     with torch.device("meta"):
         network = VGGT(VGGT_1B if meta["config"] == "full" else VggtConfig.reduced(meta["reduced"]), heads)
-    fill(network, meta["seed"], dtype, device)
+    if weights is None:
+        fill(network, meta["seed"], dtype, device)
+    else:
+        load(network, weights, VGGT_RULES, dtype, device)
     images = golden.image("images_u8", dtype).to(device)
     kept: list[Tensor] = []
 
@@ -77,12 +93,17 @@ def vggt_outputs(golden: Golden, dtype: torch.dtype, device: torch.device, chunk
     return found
 
 
-def dust3r_outputs(golden: Golden, dtype: torch.dtype, device: torch.device, chunks: Chunks) -> dict[str, Tensor]:
+def dust3r_outputs(
+    golden: Golden, dtype: torch.dtype, device: torch.device, chunks: Chunks, weights: Path | None = None
+) -> dict[str, Tensor]:
     """DUSt3R's answer to a golden's pair, by the names of the golden's arrays."""
     meta = golden.meta
     with torch.device("meta"):
         network = DUSt3R(DUST3R if meta["config"] == "full" else Dust3rConfig.reduced(meta["reduced"]))
-    fill(network, meta["seed"], dtype, device)
+    if weights is None:
+        fill(network, meta["seed"], dtype, device)
+    else:
+        load(network, weights, DUST3R_RULES, dtype, device)
     first, second = (
         network.encode(golden.image(name, dtype).to(device), chunks) for name in ("image1_u8", "image2_u8")
     )
@@ -101,7 +122,7 @@ def dust3r_outputs(golden: Golden, dtype: torch.dtype, device: torch.device, chu
 OUTPUTS = {"vggt": vggt_outputs, "dust3r": dust3r_outputs}
 
 
-def compare(path: Path, dtype: torch.dtype, device: torch.device, chunks: Chunks) -> bool:
+def compare(path: Path, dtype: torch.dtype, device: torch.device, chunks: Chunks, weights: Path | None = None) -> bool:
     """Print a line for each array of the golden; whether all are within their tolerance."""
     golden = read(path)
     network = golden.meta["network"]
@@ -110,7 +131,7 @@ def compare(path: Path, dtype: torch.dtype, device: torch.device, chunks: Chunks
     if not golden.meta.get(f"tolerance_{str(dtype).removeprefix('torch.')}"):
         raise SystemExit(f"{path.name} states no tolerance for {dtype}: it was not made to be compared in it.")
     torch.backends.cudnn.allow_tf32 = False  # a convolution of float32 numbers, not of their first 10 bits
-    found = OUTPUTS[network](golden, dtype, device, chunks)
+    found = OUTPUTS[network](golden, dtype, device, chunks, weights)
     passed = True
     print(f"{path.name}: {network}, {golden.meta['config']}, {dtype}, {device}")
     for name, (off, tolerance) in errors({key: value.cpu() for key, value in found.items()}, golden, dtype).items():
@@ -124,6 +145,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("goldens", nargs="+", type=Path, metavar="GOLDEN.npz")
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="take the weights from a file, not from the recipe"
+    )
     for name in ("frames", "tokens", "rows", "tracks"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Chunks(), name), help="size of this chunk")
     options = parser.parse_args(arguments)
@@ -131,7 +155,9 @@ def main(arguments: list[str] | None = None) -> int:
     passed = True
     for path in options.goldens:
         try:
-            passed &= compare(path, getattr(torch, options.dtype), torch.device(options.device), chunks)
+            passed &= compare(
+                path, getattr(torch, options.dtype), torch.device(options.device), chunks, options.weights
+            )
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as problem:
             raise SystemExit(f"{path} is not a golden file of these networks: {problem!r}") from problem
     return 0 if passed else 1

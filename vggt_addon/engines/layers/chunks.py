@@ -1,4 +1,4 @@
-"""How much of a network's work is in memory at a time. Changes cost, never results.
+"""How much of a network's work is in memory at a time. Changes cost, and of results only their rounding.
 
 This module imports nothing beyond the standard library.
 """

@@ -102,9 +102,10 @@ class Scratch(nn.Module):
         fused: Tensor | None = None
         stages = (self.refinenet4, self.refinenet3, self.refinenet2)
         layers = (self.layer4_rn, self.layer3_rn, self.layer2_rn)
-        for stage, layer, larger in zip(stages, layers, (1, 2, 4), strict=True):
-            fine = layer(reassemble[len(tokens) - 1](as_maps(tokens.pop(), grid)))
+        finest, *coarser = reassemble
+        for stage, layer, remake, larger in zip(stages, layers, reversed(coarser), (1, 2, 4), strict=True):
+            fine = layer(remake(as_maps(tokens.pop(), grid)))
             height, width = larger * grid[0], larger * grid[1]
             size = (2 * fine.shape[2], 2 * fine.shape[3]) if double else (height, width)
             fused = stage(fused, fine, size)[:, :, :height, :width]
-        return self.refinenet1.refine(fused, self.layer1_rn(reassemble[0](as_maps(tokens.pop(), grid))))
+        return self.refinenet1.refine(fused, self.layer1_rn(finest(as_maps(tokens.pop(), grid))))

@@ -55,7 +55,7 @@ class VGGT(nn.Module):
         """images (B, S, 3, H, W), RGB, uint8 or 0..1, on the network's device; H, W multiples of the patch.
 
         `query_points` (B, N, 2): x, y in pixels of the first frame, for the track head. `chunks` changes memory and
-        time, never the result. `on_step` is called after every block; what it raises ends the pass.
+        time, and of the result only its rounding. `on_step` is called after every block; what it raises ends the pass.
         Raises ValueError for shapes that the network does not take.
         """
         self._check(images, query_points)
