@@ -43,9 +43,12 @@ def peak_memory(
 
     stream = frames * tokens * config.alternating.width
     piece = min(chunks.tokens, frames * tokens) * config.alternating.width
-    cast = 0 if bytes_per_value == 4 else bytes_per_value
+    # In one piece, the norm of it and the projection that values are a view of outlive keys and values.
+    kept = stream * (4 + bytes_per_value) if frames * tokens <= chunks.tokens else 0
     taken = 4 * frames * patches * sum(projections[:-1]) * len(dense)
-    blocks = stream * (4 + 4 + 2 * bytes_per_value) + taken + piece * (4 + cast + 8 * bytes_per_value)
+    # Its norm, what it gathered, and the MLP before and after GELU.
+    through = piece * (4 + (1 + 4 + 4) * bytes_per_value)
+    blocks = stream * (4 + 4 + 2 * bytes_per_value) + kept + taken + through
 
     if not dense:
         return blocks + SMALL
