@@ -121,9 +121,10 @@ SHOTS = (
 
 def quaternion(rotation: Float) -> Float:
     """x y z w of a rotation (3, 3) by less than 180 degrees."""
-    w = np.sqrt(1 + np.trace(rotation)) / 2
+    w = float(np.sqrt(1 + np.trace(rotation)) / 2)
     skew = rotation - rotation.T
-    return np.asarray([skew[2, 1], skew[0, 2], skew[1, 0], 4 * w**2], np.float64) / (4 * w)
+    parts: list[float] = [skew[2, 1], skew[0, 2], skew[1, 0], 4 * w**2]
+    return np.array(parts) / (4 * w)
 
 
 def encode(camera_from_world: Float, focal: float, photo_from_input: Float, size: tuple[int, int]) -> Float:
