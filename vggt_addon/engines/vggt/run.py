@@ -68,12 +68,12 @@ def run(
         except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's and MPS's have no type of their own
             if not _is_out_of_memory(error):
                 raise
-            logger.warning("out of memory in %s: %s", plan, error)
             last = f"{plan}: {error}"
         except MemoryError as error:
-            logger.warning("out of memory in %s: %r", plan, error)
             last = f"{plan}: {error!r}"
-        # Only here, after the exception and the frames that it held are gone, is the memory free again.
+        # Only here, after the exception and the frames that it held are gone, is the memory free again. So the log gets
+        # its words: whoever keeps log records would keep it.
+        logger.warning("out of memory in %s", last)
         _release(device)
         if number + 1 < len(plans):
             keep("Memory ran out: trying with less", reached)
