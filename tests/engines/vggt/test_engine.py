@@ -18,7 +18,9 @@ from vggt_addon.engines.base import EngineSettings, NetworkSettings
 from vggt_addon.engines.layers.devices import Device
 from vggt_addon.engines.layers.work import Speed
 from vggt_addon.engines.vggt import engine
-from vggt_addon.engines.vggt.load import Loaded
+from vggt_addon.engines.vggt.config import FULL
+from vggt_addon.engines.vggt.load import HEADS, Loaded, weights_memory
+from vggt_addon.engines.vggt.plan import Request, plans
 from vggt_addon.errors import Cancelled, EngineError
 from vggt_addon.geometry.projection import grid_pixels, project, unproject
 from vggt_addon.photos.gather import gather
@@ -408,6 +410,30 @@ def test_settings_that_do_not_work_are_told_at_once(
     pair: Any, tmp_path: Path, settings: dict[str, Any], words: str
 ) -> None:
     assert words in refusal(pair[1], tmp_path, **settings)
+
+
+def test_a_low_limit_makes_the_pieces_smaller_not_the_run_fail(
+    ask: Callable[..., Asked], photos: tuple[Photo, ...], solved: Asked
+) -> None:
+    weights = weights_memory(torch.float32)
+    device = Device(torch.device("cpu"), "the processor", 10**12, torch.float32)
+    quickest, second, *_ = plans(Request(FULL, HEADS, 5, (518, 518), torch.float32, weights), device)
+    assert quickest.memory > second.memory
+    result = ask(photos, memory_limit=(weights + second.memory) / 1e9).result
+    assert result.report["tokens_at_a_time"] == second.chunks.tokens
+    assert result.report["memory_predicted"] == weights + second.memory
+    assert solved.result.report["tokens_at_a_time"] == quickest.chunks.tokens > second.chunks.tokens
+    for one, other in zip(result.views, solved.result.views, strict=True):
+        assert one.depth is not None and other.depth is not None
+        np.testing.assert_array_equal(one.depth, other.depth)
+
+
+def test_a_gpu_that_is_too_small_is_told_before_it_is_filled(
+    monkeypatch: pytest.MonkeyPatch, pair: Any, tmp_path: Path
+) -> None:
+    small = Device(torch.device("cuda"), "NVIDIA GeForce", 2_000_000_000, torch.bfloat16)
+    monkeypatch.setattr(engine, "find_device", lambda name, allowed: small)
+    assert "on NVIDIA GeForce, of which 2.0 GB can be used. The weights alone hardly fit" in refusal(pair[1], tmp_path)
 
 
 # --- progress and cancel
