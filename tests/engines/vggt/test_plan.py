@@ -142,6 +142,9 @@ def test_too_many_photos_are_told_how_many_would_fit(kind: str) -> None:
     fitting_plans(request(9, limit=allowed), device(10**12, kind))
     with pytest.raises(EngineError, match="9 photos would fit"):
         fitting_plans(request(10, limit=allowed), device(10**12, kind))
+    hardly = needed(list(plans(request(10), device(0, kind)))[-1]) - 1
+    with pytest.raises(EngineError, match="9 photos would fit"):
+        fitting_plans(request(50, limit=hardly), device(10**12, kind))
 
 
 def test_one_photo_that_would_fit_is_one_photo() -> None:

@@ -57,8 +57,8 @@ def run(
 
     def keep(stage: str, fraction: float) -> None:
         nonlocal reached
-        reached = max(reached, fraction)
-        progress(stage, reached)
+        reached = fraction
+        progress(stage, fraction)
 
     for number, plan in enumerate(plans):
         on_step = _on_step(plan, request, speed, span(keep, reached, 1.0), cancel)  # a second try has less to tell
@@ -76,7 +76,7 @@ def run(
         logger.warning("out of memory in %s", last)
         _release(device)
         if number + 1 < len(plans):
-            keep("Memory ran out: trying with less", reached)
+            progress("Memory ran out: trying with less", reached)
     raise EngineError(
         f"The memory of {device.title} ran out with {plans[-1].photos} photos: use fewer photos, half precision or a "
         "smaller --input-size, or close other programs.",
