@@ -7,7 +7,7 @@ import pytest
 
 from vggt_addon.__main__ import _parser
 from vggt_addon.engine_options import engine_settings
-from vggt_addon.engines.base import EngineSettings, NetworkSettings
+from vggt_addon.settings import EngineSettings, NetworkSettings
 
 
 def settings(*options: str) -> EngineSettings:

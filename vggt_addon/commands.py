@@ -19,11 +19,11 @@ from .errors import Cancelled, OutputExistsError, UserError
 from .formats.cameras_json import depth_folder, write_cameras_json
 from .formats.ply import write_ply
 from .outputs import check_outputs
-from .pipeline import EngineChoice, PipelineSettings, reconstruct
-from .postprocess.apply import PostprocessSettings
+from .pipeline import EngineChoice, reconstruct
 from .progress import Progress, check, span
 from .reconstruction import Reconstruction
 from .reconstruction_files import FILE_NAME, replace_folder
+from .settings import RunSettings
 
 if TYPE_CHECKING:
     from .scene.build import BuiltCapture
@@ -106,10 +106,10 @@ def _files(reconstruction: Reconstruction, capture: Path) -> list[Path]:
 @contextmanager
 def _reconstructed(options: argparse.Namespace, console: Console, progress: Progress) -> Iterator[Reconstruction]:
     """What the pipeline makes of the photos; the pictures that it made are there until the body ends."""
-    settings = PipelineSettings(
+    settings = RunSettings(
         engine=options.engine,
         engine_settings=engine_settings(options),
-        postprocess=PostprocessSettings(point_budget=options.points),
+        point_budget=options.points,
     )
 
     def on_choice(choice: EngineChoice) -> None:

@@ -7,7 +7,7 @@ import argparse
 import math
 from pathlib import Path
 
-from .engines.base import EngineSettings, NetworkSettings
+from .settings import EngineSettings, NetworkSettings
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:

@@ -11,24 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .engines.base import EngineSettings
 from .postprocess.apply import PostprocessSettings, postprocess
 from .progress import Cancel, Progress, never, no_progress, span
 from .reconstruction import Reconstruction
+from .settings import EngineSettings, RunSettings
 
 if TYPE_CHECKING:
     from .photos.photo import Photo
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PipelineSettings:
-    """All that a run may be asked."""
-
-    engine: str = "auto"
-    engine_settings: EngineSettings = EngineSettings()
-    postprocess: PostprocessSettings = PostprocessSettings()
+DEFAULTS = RunSettings()
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,7 @@ def choose_engine(name: str, photos: Sequence["Photo"], settings: EngineSettings
 def reconstruct(
     inputs: Iterable[str | Path],
     workspace: Path,
-    settings: PipelineSettings = PipelineSettings(),
+    settings: RunSettings = DEFAULTS,
     progress: Progress = no_progress,
     cancel: Cancel = never,
     on_choice: Callable[[EngineChoice], None] = lambda choice: None,
@@ -85,4 +77,6 @@ def reconstruct(
         photo_set.photos, workspace, settings.engine_settings, span(progress, 0.02, 0.95), cancel
     )
     result = result.replace(left_out=(*photo_set.left_out, *result.left_out))
-    return postprocess(result, settings.postprocess, span(progress, 0.95, 1.0), cancel)
+    return postprocess(
+        result, PostprocessSettings(point_budget=settings.point_budget), span(progress, 0.95, 1.0), cancel
+    )

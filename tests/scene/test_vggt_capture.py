@@ -16,7 +16,6 @@ from mathutils import Vector
 
 torch = pytest.importorskip("torch")
 
-from vggt_addon.engines.base import EngineSettings, NetworkSettings  # noqa: E402 - they need torch
 from vggt_addon.engines.layers.devices import Device  # noqa: E402
 from vggt_addon.engines.layers.work import Speed  # noqa: E402
 from vggt_addon.engines.vggt import engine  # noqa: E402
@@ -30,6 +29,7 @@ from vggt_addon.reconstruction import Reconstruction  # noqa: E402
 from vggt_addon.scene.build import BuildSettings, build  # noqa: E402
 from vggt_addon.scene.cameras import look_through  # noqa: E402
 from vggt_addon.scene.root import THRESHOLD, set_slider  # noqa: E402
+from vggt_addon.settings import EngineSettings, NetworkSettings  # noqa: E402 - they need torch
 
 COURTYARD = Path(__file__).parents[2] / "examples" / "courtyard"
 CHOSEN = ("courtyard_04", "courtyard_05", "courtyard_06")  # the second is upright by its EXIF alone

@@ -12,10 +12,11 @@ import numpy as np
 
 from ..progress import Cancel, Progress, check, never, no_progress, span
 from ..reconstruction import Json, PointCloud, Reconstruction, View
+from ..settings import POINT_BUDGET
 from .depth_edges import STEP, depth_edges
 from .fill import fill_depth
 from .placement import EXTENT, place
-from .points import BUDGET, CONFIDENCE_FLOOR, GatheredPoints, gather_points, sample_points
+from .points import CONFIDENCE_FLOOR, GatheredPoints, gather_points, sample_points
 from .upright import find_up
 
 
@@ -23,7 +24,7 @@ from .upright import find_up
 class PostprocessSettings:
     """What an artist may ask for."""
 
-    point_budget: int = BUDGET  # points kept at most
+    point_budget: int = POINT_BUDGET  # points kept at most
     confidence_floor: float = CONFIDENCE_FLOOR  # a point needs more than this
     edge_step: float = STEP  # the smallest jump that counts as a silhouette, as a share of the depth
     extent: float = EXTENT  # scene units that what is seen near the cameras spans

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from ..geometry.projection import camera_center, grid_pixels, unproject
 from ..progress import Cancel, Progress, check, never, no_progress
 from ..reconstruction import PointCloud, View
+from ..settings import POINT_BUDGET
 from .depth_edges import fringe
 from .support import ENOUGH, neighbour_support
 
 Float = NDArray[np.float64]
 
-BUDGET = 1_000_000
 CONFIDENCE_FLOOR = 0.05
 LEAST_OF_BUDGET = 0.9  # thinning lands between this share of the budget and the budget
 ATTEMPTS = 20  # voxel sizes tried at most; two to four do, as a rule
@@ -50,7 +50,7 @@ class GatheredPoints:
 
 def gather_points(
     views: Sequence[View],
-    budget: int = BUDGET,
+    budget: int = POINT_BUDGET,
     confidence_floor: float = CONFIDENCE_FLOOR,
     progress: Progress = no_progress,
     cancel: Cancel = never,

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-from vggt_addon.engines.base import EngineSettings
 from vggt_addon.engines.sfm import cameras
 from vggt_addon.engines.sfm.cameras import solve_cameras
 from vggt_addon.engines.sfm.colmap_client import SolverError
@@ -19,6 +18,7 @@ from vggt_addon.errors import EngineError
 from vggt_addon.photos.gather import gather
 from vggt_addon.photos.photo import FocalPrior, Photo
 from vggt_addon.progress import never, no_progress
+from vggt_addon.settings import EngineSettings
 
 Photos = Callable[[Path, int], list[Path]]
 

@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from vggt_addon.engines.base import EngineSettings, NetworkSettings
 from vggt_addon.engines.layers.devices import Device
 from vggt_addon.engines.layers.work import Speed
 from vggt_addon.engines.vggt import engine
@@ -27,6 +26,7 @@ from vggt_addon.photos.gather import gather
 from vggt_addon.photos.photo import Photo
 from vggt_addon.progress import Cancel, Progress, never, no_progress
 from vggt_addon.reconstruction import Reconstruction, View
+from vggt_addon.settings import EngineSettings, NetworkSettings
 
 Float = NDArray[np.float64]
 LIMIT = 0.05  # photo pixels

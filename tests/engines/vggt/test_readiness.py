@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from vggt_addon.__main__ import main
-from vggt_addon.engines.base import EngineSettings, NetworkSettings
 from vggt_addon.engines.layers.devices import Device
 from vggt_addon.engines.registry import create
 from vggt_addon.engines.vggt import engine
@@ -23,6 +22,7 @@ from vggt_addon.errors import EngineError
 from vggt_addon.photos.gather import gather
 from vggt_addon.photos.photo import Photo
 from vggt_addon.pipeline import choose_engine
+from vggt_addon.settings import EngineSettings, NetworkSettings
 from vggt_addon.weights.catalogue import find_entry
 from vggt_addon.weights.saving import save_checkpoint
 from vggt_addon.weights.store import Store

@@ -16,7 +16,7 @@ from ...photos.gather import threads
 from ...photos.photo import Photo
 from ...progress import Cancel, Progress, span
 from ...reconstruction import Json, LeftOut, Lens, SolveReport
-from ..base import EngineSettings
+from ...settings import EngineSettings
 from .colmap_client import SolverError, run_attempt
 from .ladder import Attempt, attempts, best, is_complete, is_sane
 from .solution import Solution, SolvedLens

@@ -18,7 +18,7 @@ from ...photos.gather import threads
 from ...photos.photo import Photo
 from ...progress import Cancel, Progress, check, span
 from ...reconstruction import Reconstruction, View
-from ..base import EngineSettings
+from ...settings import EngineSettings
 from .cameras import PlacedPhoto, PlacedPhotos, solve_cameras
 from .dense.estimate import DenseSettings, DenseView, DepthMap, estimate_depth
 from .pictures import make_picture

@@ -20,7 +20,7 @@ from ...photos.read import decode as read_pixels
 from ...photos.upright_copy import write_upright_copy
 from ...progress import Cancel, Progress, check, span
 from ...reconstruction import Reconstruction, SolveReport, View
-from ..base import EngineSettings, NetworkSettings
+from ...settings import EngineSettings, NetworkSettings
 from ..layers.devices import Device, choose_dtype, find_device
 from ..layers.work import measure_speed
 from .config import FULL

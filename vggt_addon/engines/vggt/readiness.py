@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...errors import UserError
 from ...photos.photo import Photo
-from ..base import EngineSettings
+from ...settings import EngineSettings
 from .engine import prepare
 from .load import find_weights
 from .plan import fitting_plans

@@ -1,0 +1,43 @@
+"""All that a run may be asked, by the command line, by a script or from Blender's panel.
+
+This module imports nothing beyond the standard library.
+"""
+
+from dataclasses import dataclass
+
+POINT_BUDGET = 1_000_000
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What may be asked of the learned engines beyond what is asked of all."""
+
+    weights: str = ""  # id in the catalogue; "": the first of this engine's that is in the store
+    weights_folder: str = ""  # the store; "": this user's
+    device: str = "auto"  # "auto", "cuda", "mps" or "cpu"
+    precision: str = "auto"  # of the blocks' products: "auto", "float32", "bfloat16" or "float16"
+    memory_limit: float = 0.0  # GB in all that a run may take on its device; 0: what is free
+    framing: str = "whole"  # how photos are put into the network's input: "whole", "crop" or "pad"
+    input_size: int = 518  # pixels: long side of that input, a multiple of 14; less is quicker, takes and shows less
+    reference: str = ""  # name of the photo that the others are seen from; "": the first
+    focal: str = "network"  # "network": as seen in each photo; "shared": one for a lens; "exif": the file's, if it says
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What an artist or a script may ask of any engine."""
+
+    seed: int = 0  # the same photos, settings, seed and machine give the same result
+    depth_size: int = 512  # pixels: long side of the depth grid
+    sequence: bool = False  # the photos are frames of one walk: only neighbours in time are compared
+    threads: int = 0  # 0: the engine's choice, up to one for each core
+    network: NetworkSettings = NetworkSettings()
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """One run, photos to a finished Reconstruction."""
+
+    engine: str = "auto"  # a name in the registry of engines; "auto": see pipeline.choose_engine
+    engine_settings: EngineSettings = EngineSettings()
+    point_budget: int = POINT_BUDGET  # points kept at most
