@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from vggt_addon.errors import PhotoError
-from vggt_addon.photos.files import find_photos, natural_key
+from vggt_addon.photo_names import natural_key
+from vggt_addon.photos.files import find_photos
 
 
 def test_natural_order() -> None:

@@ -5,20 +5,12 @@ This module imports nothing beyond the standard library and numpy.
 
 import glob
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import PhotoError
+from ..photo_names import is_photo, natural_key
 from ..reconstruction_files import FILE_NAME
-
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff"})
-
-
-def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
-    """Sorting key under which "photo 9" comes before "photo 10", whatever the case of letters."""
-    parts = re.split(r"(\d+)", str(path).casefold())
-    return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts], str(path)
 
 
 def find_photos(inputs: Iterable[str | Path]) -> list[Path]:
@@ -48,14 +40,14 @@ def _expand(name: str) -> list[Path]:
         if not path.exists():
             path = Path(os.path.expanduser(name))  # noqa: PTH111 - leaves a ~ that is nobody's home as it is
         if path.is_dir():
-            return [file.absolute() for file in path.iterdir() if _is_photo(file)]
+            return [file.absolute() for file in path.iterdir() if is_photo(file)]
         if path.is_file():
             return [path.absolute()]
         if path.exists():
             raise PhotoError(f"{name} is neither a file nor a folder: give photos, or a folder of photos.")
         if glob.has_magic(name):
             matches = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207 - may be absolute
-            return [match.absolute() for match in matches if _is_photo(match) and not _is_of_a_capture(match)]
+            return [match.absolute() for match in matches if is_photo(match) and not _is_of_a_capture(match)]
     except OSError as error:
         raise PhotoError(f"{name} cannot be read: {error.strerror}.", repr(error)) from error
     raise PhotoError(f"{name} does not exist: check the name, or drop the photos again.")
@@ -65,13 +57,9 @@ def _folders_with_photos(name: str) -> list[Path]:
     """Folders directly in the folder `name` that hold photos, in natural order."""
     try:
         folders = [folder for folder in Path(name).iterdir() if folder.is_dir()] if Path(name).is_dir() else []
-        return sorted((folder for folder in folders if any(map(_is_photo, folder.iterdir()))), key=natural_key)
+        return sorted((folder for folder in folders if any(map(is_photo, folder.iterdir()))), key=natural_key)
     except OSError:
         return []  # a folder that may not be looked into is no advice
-
-
-def _is_photo(file: Path) -> bool:
-    return file.suffix.lower() in EXTENSIONS and not file.name.startswith(".") and file.is_file()
 
 
 def _is_of_a_capture(file: Path) -> bool:
