@@ -1,7 +1,7 @@
 """Photos to a finished Reconstruction: what the command line and a worker process both call.
 
-This module imports nothing beyond the standard library and numpy; engines and photos, which need libraries, only
-inside the function that uses them.
+This module imports nothing beyond the standard library and numpy; photos and an engine's own modules, which need
+libraries, only inside the function that uses them.
 """
 
 import importlib.util
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .engines import registry
+from .engines.base import Engine
 from .postprocess.apply import PostprocessSettings, postprocess
 from .progress import Cancel, Progress, never, no_progress, span
 from .reconstruction import Reconstruction
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 DEFAULTS = RunSettings()
+CreateEngine = Callable[[str], Engine]
+"""An engine by its name, as `registry.create` makes it; a worker hands out one that it keeps warm."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,20 @@ class EngineChoice:
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run would take, before it starts."""
+
+    engine: str  # name in the registry
+    reason: str  # why this one, in words for the artist
+    photos: int  # that can be used
+    sentence: str  # see EnginePlan, from which these are
+    seconds: float | None  # photos to the finished Reconstruction
+    memory: int | None  # bytes
+    memory_free: int | None  # bytes
+    fits: bool
 
 
 def choose_engine(name: str, photos: Sequence["Photo"], settings: EngineSettings) -> EngineChoice:
@@ -48,6 +66,34 @@ def choose_engine(name: str, photos: Sequence["Photo"], settings: EngineSettings
     return EngineChoice("vggt", "its weights are there, and the photos fit into the GPU's memory")
 
 
+def plan(
+    inputs: Iterable[str | Path],
+    settings: RunSettings = DEFAULTS,
+    cancel: Cancel = never,
+    create: CreateEngine = registry.create,
+) -> RunPlan:
+    """What `reconstruct` would take for the same arguments, in seconds and without loading a network.
+
+    That a plan does not fit, or that its weights are not there yet, is no failure. Raises UserError with a sentence
+    where no photo can be used or the settings cannot run here, Cancelled on request.
+    """
+    from .photos.gather import gather
+
+    photos = gather(inputs, cancel=cancel, at_once=settings.engine_settings.threads).photos
+    choice = choose_engine(settings.engine, photos, settings.engine_settings)
+    made = create(choice.name).plan(photos, settings.engine_settings, cancel)
+    return RunPlan(
+        engine=choice.name,
+        reason=choice.reason,
+        photos=len(photos),
+        sentence=made.sentence,
+        seconds=made.seconds,
+        memory=made.memory,
+        memory_free=made.memory_free,
+        fits=made.fits,
+    )
+
+
 def reconstruct(
     inputs: Iterable[str | Path],
     workspace: Path,
@@ -55,15 +101,15 @@ def reconstruct(
     progress: Progress = no_progress,
     cancel: Cancel = never,
     on_choice: Callable[[EngineChoice], None] = lambda choice: None,
+    create: CreateEngine = registry.create,
 ) -> Reconstruction:
     """Photos (files, folders, patterns) to a postprocessed Reconstruction.
 
-    `on_choice` is told which engine runs, before it does.
+    `on_choice` is told which engine runs, before it does; `create` makes it.
 
     `workspace` is an empty folder that outlives the call: pictures that had to be made lie in it until the
     Reconstruction is saved. Raises UserError with a sentence (PhotoError, EngineError), Cancelled on request.
     """
-    from .engines.registry import create
     from .photos.gather import gather
 
     photo_set = gather(inputs, span(progress, 0.0, 0.02), cancel, settings.engine_settings.threads)

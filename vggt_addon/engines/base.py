@@ -1,9 +1,10 @@
-"""What every engine is to the rest: a name, and one call from photos to a Reconstruction.
+"""What every engine is to the rest: a name, one call that says what a run would take, and one that makes it.
 
 This module imports nothing beyond the standard library.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,10 +14,28 @@ from ..reconstruction import Reconstruction
 from ..settings import EngineSettings
 
 
+@dataclass(frozen=True)
+class EnginePlan:
+    """What a run would take: a prediction, made in seconds."""
+
+    sentence: str  # for the artist: "24 photos: about 5.0 GB of 8.0 GB, 40 s.", or why it does not fit and what would
+    seconds: float | None  # photos to the finished Reconstruction, postprocessing included; None: not known
+    memory: int | None  # bytes at the peak, on the device that it runs on
+    memory_free: int | None  # bytes there that it may take
+    fits: bool
+
+
 class Engine(Protocol):
     """An engine's public face. An engine is made by the registry without arguments and holds no state of a run."""
 
     name: str
+
+    def plan(self, photos: Sequence[Photo], settings: EngineSettings, cancel: Cancel) -> EnginePlan:
+        """What `reconstruct` would take for these photos, here and now. Loads nothing.
+
+        Raises UserError with a sentence where these settings cannot run here whatever the photos, Cancelled.
+        """
+        ...
 
     def reconstruct(
         self, photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel

@@ -1,10 +1,10 @@
-"""All photos of one run: probed in threads, unreadable and repeated ones left out with their reason.
+"""All photos of one run: probed in threads, unreadable and repeated ones told apart with their reason.
 
 This module imports nothing beyond the standard library, but its neighbours import Pillow.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,14 @@ class PhotoSet:
     left_out: tuple[LeftOut, ...]  # the rest
 
 
+@dataclass(frozen=True)
+class UnreadablePhoto:
+    """A file that cannot be used as a photo, or that repeats one."""
+
+    path: Path  # absolute
+    sentence: str  # why, for the artist
+
+
 def threads(asked: int = 0) -> int:
     """How many photos are worked on at once: as many as asked for, else one per core and at most 8.
 
@@ -33,33 +41,57 @@ def threads(asked: int = 0) -> int:
     return asked or max(1, min(8, os.cpu_count() or 1))
 
 
+def probe_all(
+    inputs: Iterable[str | Path], cancel: Cancel = never, at_once: int = 0
+) -> Iterator[Photo | UnreadablePhoto]:
+    """What each of the photos is that `inputs` name: in natural order, each as soon as it and all before it are known.
+
+    `at_once` are read side by side (0: see `threads`). Photos have names of their own; copies of earlier ones (same
+    bytes) count as unreadable. Raises PhotoError at once where nothing is found, Cancelled on request.
+    """
+    return _probed(find_photos(inputs), cancel, at_once)
+
+
 def gather(
     inputs: Iterable[str | Path], progress: Progress = no_progress, cancel: Cancel = never, at_once: int = 0
 ) -> PhotoSet:
-    """Find and probe all photos that `inputs` name, `at_once` side by side (0: see `threads`).
+    """All photos that `inputs` name, as `probe_all` has them, those that cannot be used left out with a sentence.
 
-    Photos that cannot be read and copies of earlier ones (same bytes) are left out with a sentence. Raises PhotoError
-    where none is left, Cancelled on request.
+    Raises PhotoError where none is left, Cancelled on request.
     """
     paths = find_photos(inputs)
     photos: list[Photo] = []
     left_out: list[LeftOut] = []
-    first_with: dict[str, str] = {}
-    with ThreadPoolExecutor(threads(at_once)) as pool:
-        for number, outcome in enumerate(pool.map(_probe, paths)):
-            check(cancel)
-            progress("Reading photos", (number + 1) / len(paths))
-            if isinstance(outcome, PhotoError):
-                left_out.append(LeftOut(paths[number].name, outcome.sentence))
-            elif outcome.sha256 in first_with:
-                left_out.append(LeftOut(outcome.name, f"It is the same file as {first_with[outcome.sha256]}."))
-            else:
-                first_with[outcome.sha256] = outcome.name
-                photos.append(outcome)
+    for number, outcome in enumerate(_probed(paths, cancel, at_once)):
+        progress("Reading photos", (number + 1) / len(paths))
+        if isinstance(outcome, UnreadablePhoto):
+            left_out.append(LeftOut(outcome.path.name, outcome.sentence))
+        else:
+            photos.append(outcome)
     if not photos:
         reasons = " ".join(photo.reason for photo in left_out[:3])
         raise PhotoError(f"None of the {len(paths)} files can be used. {reasons}")
-    return PhotoSet(tuple(_with_unique_names(photos)), tuple(left_out))
+    return PhotoSet(tuple(photos), tuple(left_out))
+
+
+def _probed(paths: Sequence[Path], cancel: Cancel, at_once: int) -> Iterator[Photo | UnreadablePhoto]:
+    taken: set[str] = set()
+    first_with: dict[str, str] = {}
+    pool = ThreadPoolExecutor(threads(at_once))
+    try:
+        for path, outcome in zip(paths, pool.map(_probe, paths), strict=True):
+            check(cancel)
+            if isinstance(outcome, PhotoError):
+                yield UnreadablePhoto(path, outcome.sentence)
+            elif outcome.sha256 in first_with:
+                yield UnreadablePhoto(path, f"It is the same file as {first_with[outcome.sha256]}.")
+            else:
+                name = _unique_name(outcome, taken)
+                taken.add(name.casefold())
+                first_with[outcome.sha256] = name
+                yield replace(outcome, name=name)
+    finally:  # also where nobody wants the rest
+        pool.shutdown(cancel_futures=True)
 
 
 def _probe(path: Path) -> Photo | PhotoError:
@@ -69,17 +101,12 @@ def _probe(path: Path) -> Photo | PhotoError:
         return error
 
 
-def _with_unique_names(photos: Sequence[Photo]) -> list[Photo]:
-    """Photos of the same name from different folders get their folder's name in front."""
-    named: list[Photo] = []
-    taken: set[str] = set()
-    for photo in photos:
-        name, number = photo.name, 1
-        if name.casefold() in taken:
-            name = f"{photo.path.parent.name}_{photo.name}"
-        while name.casefold() in taken:
-            number += 1
-            name = f"{photo.path.stem}_{number}{photo.path.suffix}"
-        taken.add(name.casefold())
-        named.append(replace(photo, name=name))
-    return named
+def _unique_name(photo: Photo, taken: Collection[str]) -> str:
+    """A photo of the same name as one from another folder gets its folder's name in front."""
+    name, number = photo.name, 1
+    if name.casefold() in taken:
+        name = f"{photo.path.parent.name}_{photo.name}"
+    while name.casefold() in taken:
+        number += 1
+        name = f"{photo.path.stem}_{number}{photo.path.suffix}"
+    return name

@@ -65,15 +65,16 @@ def _is_plain(image: Image.Image) -> bool:
     return plain_format and not animated and "transparency" not in image.info and _is_srgb(image)
 
 
-def decode(photo: Photo, at_least: int | None = None) -> NDArray[np.uint8]:
+def decode(photo: Photo, at_least: int | None = None, *, to_the_pixel: bool = True) -> NDArray[np.uint8]:
     """The photo's pixels: (height, width, 3) uint8 sRGB, upright.
 
     With `at_least`, a smaller picture may come back (by a whole factor exactly, long side >= `at_least`), which a JPEG
-    gives for a fraction of the cost. Raises PhotoError where the file has changed or is damaged.
+    gives for a fraction of the cost; unless `to_the_pixel`, its last pixels may reach beyond the photo. Raises
+    PhotoError where the file has changed or is damaged.
     """
     with _opened(photo.path) as image:
         if at_least is not None:
-            _shrink_while_decoding(image, at_least)
+            _shrink_while_decoding(image, at_least, to_the_pixel)
         turn = None if image.format == "TIFF" else TURNS.get(photo.orientation)  # Pillow itself turns TIFFs
         pixels = np.asarray(_to_srgb(image if turn is None else image.transpose(turn)), dtype=np.uint8)
     aspect = pixels.shape[1] / pixels.shape[0] / (photo.width / photo.height)
@@ -82,15 +83,16 @@ def decode(photo: Photo, at_least: int | None = None) -> NDArray[np.uint8]:
     return pixels
 
 
-def _shrink_while_decoding(image: Image.Image, at_least: int) -> None:
+def _shrink_while_decoding(image: Image.Image, at_least: int, to_the_pixel: bool) -> None:
     """Let a JPEG decode itself at 1/8, 1/4 or 1/2, the smallest that has `at_least` pixels on its long side.
 
-    Only by a factor that divides both sides: else the last pixels reach beyond the photo, and everything would be up
-    to a pixel from where its size says.
+    With `to_the_pixel` only by a factor that divides both sides: else the last pixels reach beyond the photo, and
+    everything would be up to a pixel from where its size says.
     """
     width, height = image.size
     for factor in (8, 4, 2):
-        if width % factor == 0 and height % factor == 0 and max(width, height) >= factor * at_least:
+        whole = width % factor == 0 and height % factor == 0
+        if (whole or not to_the_pixel) and max(width, height) >= factor * at_least:
             image.draft("RGB", (width // factor, height // factor))
             return
 

@@ -1,0 +1,114 @@
+"""Which engines would run here and now, for the panel and before anything is asked of them.
+
+Nothing heavy is imported and no GPU is woken, so that a worker can say it with its first words: a library is there
+where Python finds it, weights where the store has them, and a GPU where torch was built for one (its version.py says)
+and the system has its driver. A run may still find a driver that is broken; it then says so itself.
+This module imports nothing beyond the standard library.
+"""
+
+import importlib.util
+import os
+import platform
+import re
+from pathlib import Path
+
+from ..errors import UserError
+from ..jobs.protocol import EngineState
+from ..settings import NetworkSettings
+from ..weights.catalogue import CATALOGUE, CatalogueEntry, find_entry
+from ..weights.store import Store, StoredWeights, default_folder
+
+TITLES = {"vggt": "VGGT", "sfm": "Structure from motion"}
+_LIBRARIES = {"vggt": ("torch", "safetensors", "PIL"), "sfm": ("pycolmap", "cv2", "PIL")}  # as they are imported
+_PACKAGES = {"cv2": "OpenCV", "PIL": "Pillow"}  # by import name, where people call it otherwise
+_DEFAULTS = NetworkSettings()
+_LINUX_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # NVIDIA's, that of Windows below WSL, AMD's
+
+
+def engine_states(settings: NetworkSettings = _DEFAULTS) -> tuple[EngineState, ...]:
+    """Every engine as it stands here, for these settings. Takes milliseconds and raises nothing for what is missing."""
+    return (_vggt(settings), _sfm())
+
+
+def _sfm() -> EngineState:
+    missing = _missing("sfm")
+    if missing:
+        needs = f"{missing} is missing here: install the add-on again, which brings it along."
+        return EngineState("sfm", TITLES["sfm"], False, needs, "")
+    needs = "Needs neither a GPU nor a download: two or more photos that overlap."
+    return EngineState("sfm", TITLES["sfm"], True, needs, "")
+
+
+def _vggt(settings: NetworkSettings) -> EngineState:
+    ready, needs, licence = True, "", ""
+    try:
+        entry, stored = _weights(settings)
+        licence = stored.licence if stored else entry.licence
+        if stored is None:
+            ready = False
+            needs = (
+                f"Its weights are not here: get them with `weights download {entry.id}` ({_gigabytes(entry.size)}), or "
+                "give a file that you have to `weights convert`."
+            )
+    except UserError as error:  # no such id, or a file that is damaged
+        ready, needs = False, error.sentence
+    missing = _missing("vggt")
+    if missing:  # the first thing to see to: without it, weights are of no use
+        needs = f"{missing} is missing here: run it with a Python that has it, or use the embedded engine."
+        ready = False
+    if ready:
+        ready, needs = _device(settings.device)
+    return EngineState("vggt", TITLES["vggt"], ready, needs, licence)
+
+
+def _weights(settings: NetworkSettings) -> tuple[CatalogueEntry, StoredWeights | None]:
+    """What a run would take, or the entry to get where there is nothing. Raises WeightsError."""
+    store = Store(Path(settings.weights_folder) if settings.weights_folder else default_folder())
+    ids = [settings.weights] if settings.weights else [entry.id for entry in CATALOGUE if entry.network == "vggt"]
+    for id in ids:
+        stored = store.find(id) or store.find(id, "bfloat16") or store.find(id, "float16")
+        if stored:
+            return stored.entry, stored
+    return find_entry(ids[0]), None
+
+
+def _missing(engine: str) -> str:
+    """What people call the first library of the engine that Python does not find; empty where all are there."""
+    for name in _LIBRARIES[engine]:
+        if importlib.util.find_spec(name) is None:
+            return _PACKAGES.get(name, name)
+    return ""
+
+
+def _device(asked: str) -> tuple[bool, str]:
+    """Whether it would run on the device that the settings name, and what to know of that."""
+    if asked == "cpu":
+        return True, "Works on the processor, where a run takes minutes."
+    if has_gpu():
+        return True, "Runs on the GPU."
+    if asked == "auto":
+        return True, "Works without a GPU, but takes minutes: on an NVIDIA or Apple GPU it takes seconds."
+    return False, "No GPU that torch can use is here: choose another device, and it takes minutes."
+
+
+def has_gpu() -> bool:
+    """Whether there is a GPU that the torch which is installed can use, as far as files tell."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return False
+    system = platform.system()
+    if system == "Darwin":
+        return platform.machine() == "arm64"
+    try:
+        version = Path(spec.origin).with_name("version.py").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    if not re.search(r"^(cuda|hip)\b[^=\n]*= *['\"]", version, re.MULTILINE):
+        return False
+    if system == "Windows":
+        return (Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvcuda.dll").exists()
+    return any(Path(driver).exists() for driver in _LINUX_DRIVERS)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
