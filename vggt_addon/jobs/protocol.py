@@ -17,7 +17,14 @@ from ..settings import RunSettings
 from .schema import from_json, to_json
 
 VERSION = 1
-LONGEST_LINE = 1 << 20  # bytes of one message; more is no message of ours
+LONGEST_LINE = 4 << 20  # bytes of one message (a run may name thousands of photos); more is no message of ours
+HEARTBEAT_SECONDS = 1.0  # between two signs of life
+WORKSPACE = "work"  # below a run's folder: what the engine leaves there while it works
+RESULT = "capture"  # below a run's folder: the Reconstruction
+
+
+class OtherVersionError(FormatError):
+    """A message of another version of the protocol: two versions of the add-on meet."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ class Probe:
 
     job: str
     folder: str  # absolute; thumbnails go there
-    photos: tuple[str, ...]  # files, folders, patterns
+    photos: tuple[str, ...]  # absolute: files, folders, patterns
 
 
 @dataclass(frozen=True)
@@ -157,7 +164,6 @@ class Cancelled:
     job: str
 
 
-HEARTBEAT_SECONDS = 1.0
 Request = Probe | Plan | Run | Cancel | Quit
 Event = Hello | Heartbeat | Progress | ProbedPhoto | Planned | Chosen | Done | Failed | Cancelled
 REQUESTS: dict[str, type[Request]] = {"probe": Probe, "plan": Plan, "run": Run, "cancel": Cancel, "quit": Quit}
@@ -177,7 +183,8 @@ _NAMES: dict[type, str] = {kind: name for kinds in (REQUESTS, EVENTS) for name, 
 
 def encode(message: Request | Event) -> bytes:
     """One line, ASCII (a file's name may hold what is no Unicode), with its end."""
-    return json.dumps({"version": VERSION, "type": _NAMES[type(message)], **to_json(message)}).encode("ascii") + b"\n"
+    value = {"version": VERSION, "type": _NAMES[type(message)], **to_json(message)}
+    return json.dumps(value, allow_nan=False).encode("ascii") + b"\n"
 
 
 def decode_request(line: bytes) -> Request:
@@ -190,13 +197,26 @@ def decode_event(line: bytes) -> Event:
     return from_json(*_read(line, EVENTS))
 
 
+def job_of(line: bytes) -> str:
+    """The job that a line speaks of, even one that is refused; "" where that cannot be told."""
+    try:
+        job = json.loads(line)["job"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return ""
+    return job if isinstance(job, str) else ""
+
+
 def inside(folder: Path, name: str) -> Path:
-    """The path of `name` in `folder`. Raises FormatError where it is absolute, leads out, or follows a link out."""
+    """The path of `name` below `folder`. Raises FormatError where it is absolute, leads out, or follows a link out."""
     relative = PurePosixPath(name)
-    if not name or relative.is_absolute() or ".." in relative.parts or "\\" in name or ":" in name or "\0" in name:
+    if relative.is_absolute() or ".." in relative.parts or any(letter in name for letter in "\\:\0"):
         raise FormatError(f"The name {name[:200]!r} does not stay in the job's folder.")
     path = folder / relative
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        stays = bool(relative.parts) and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+        raise FormatError(f"The name {name[:200]!r} leads nowhere.", repr(error)) from error
+    if not stays:
         raise FormatError(f"The name {name[:200]!r} leads out of the job's folder.")
     return path
 
@@ -208,8 +228,11 @@ def _read(line: bytes, kinds: dict[str, type]) -> tuple[type, object]:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise FormatError("A line is not a message.", repr(line[:200])) from error
-    if not isinstance(value, dict) or value.pop("version", None) != VERSION:
-        raise FormatError(f"A message is not of version {VERSION} of the protocol.", repr(line[:200]))
+    if not isinstance(value, dict) or "version" not in value:
+        raise FormatError("A line is not a message.", repr(line[:200]))
+    version = value.pop("version")
+    if type(version) is not int or version != VERSION:
+        raise OtherVersionError(f"A message is not of version {VERSION} of the protocol.", repr(line[:200]))
     name = value.pop("type", None)
     kind = kinds.get(name) if isinstance(name, str) else None
     if kind is None:

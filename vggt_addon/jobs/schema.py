@@ -5,7 +5,7 @@ This module imports nothing beyond the standard library.
 """
 
 import dataclasses
-import math
+import sys
 import types
 import typing
 from typing import Any, TypeVar
@@ -50,10 +50,10 @@ def _read(hint: Any, value: object, where: str) -> Any:
         return tuple(_read(typing.get_args(hint)[0], item, where) for item in value)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return from_json(hint, value, where)
-    if hint is float and type(value) in (int, float):
-        number = float(value)  # type: ignore[arg-type]
-        if math.isfinite(number):
-            return number
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        # An integer may be too large for a float: JSON has no limit.
+        if abs(value) <= sys.float_info.max:
+            return float(value)
     elif type(value) is hint:
         return value
     raise FormatError(f"The field {where} is not {hint.__name__}.")

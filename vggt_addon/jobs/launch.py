@@ -1,0 +1,36 @@
+"""How a worker is started: with which Python, and with what it sees of its surroundings.
+
+This module imports nothing beyond the standard library.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = "vggt_addon"  # the name of our folder; inside Blender the same folder is known by a longer one
+_PACKAGE_PARENT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A program to start."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]  # all that it sees
+    log: Path | None = None  # what it prints on stderr is added here; None: a temporary file
+
+
+def worker_launch(python: Path, idle_seconds: float, log: Path, libraries: Sequence[Path] = ()) -> Launch:
+    """The worker by `python`, which leaves after `idle_seconds` without a request.
+
+    `libraries` are folders that it finds modules in beyond Python's own: those of the wheels that Blender unpacks
+    for extensions. Nothing else is on its path: neither the current folder nor the user's own packages, and no
+    variable that Blender or a shell has set for a Python of theirs.
+    """
+    command = (str(python), "-m", f"{PACKAGE}.jobs.worker", "--idle", str(idle_seconds), "--log", str(log))
+    environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("PYTHON")}
+    environment["PYTHONPATH"] = os.pathsep.join(str(folder) for folder in (_PACKAGE_PARENT, *libraries))
+    # As variables, not as options, because the camera solver's process, which the worker starts, inherits them.
+    environment |= {"PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
+    return Launch(command, environment, log)

@@ -1,0 +1,169 @@
+"""What a worker does when it is asked: look at photos, plan, run. Each ends in exactly one of Done, Failed, Cancelled.
+
+This module imports nothing beyond the standard library and numpy; the pipeline and the photos' room, which need
+libraries, only inside the function that uses them.
+"""
+
+import errno
+import logging
+import shutil
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import errors
+from ..errors import UserError
+from ..progress import Cancel, check, span
+from .leftovers import remove_leftovers
+from .protocol import (
+    RESULT,
+    WORKSPACE,
+    Cancelled,
+    Chosen,
+    Done,
+    Event,
+    Failed,
+    Plan,
+    Planned,
+    Probe,
+    ProbedPhoto,
+    Run,
+)
+from .warm import WarmEngines
+from .worker_desk import Job
+from .worker_reporter import Reporter
+
+if TYPE_CHECKING:
+    from ..photos.photo import Photo
+
+logger = logging.getLogger(__name__)
+
+Send = Callable[[Event], None]
+LONGEST_SENTENCE = 2_000  # letters
+LONGEST_DETAIL = 20_000  # letters: the end of a traceback and of a library's words
+NO_MEMORY = "There is not enough memory for this: close other programs, or use fewer or smaller photos."
+
+
+def perform(job: Job, send: Send, reporter: Reporter, cancel: Cancel, engines: WarmEngines) -> None:
+    """Do the job and say how it ended; raises nothing that a job can be the reason of."""
+    try:
+        reporter("Starting", 0.0)
+        check(cancel)
+        if isinstance(job, Probe):
+            end = _probe(job, send, reporter, cancel)
+        elif isinstance(job, Plan):
+            end = _plan(job, send, cancel, engines)
+        else:
+            end = _run(job, send, reporter, cancel, engines)
+    except errors.Cancelled:
+        send(Cancelled(job.job))
+    except UserError as error:
+        _fail(job, send, error.sentence, error.detail)
+    except MemoryError:
+        engines.forget()
+        _fail(job, send, NO_MEMORY, traceback.format_exc())
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            place = f"the job's folder and {tempfile.gettempdir()}"
+            sentence = f"The disk is full: free some space for {place}, then try again."
+        else:
+            sentence = f"Something unexpected went wrong: {error!r}. The log has the detail."
+        _fail(job, send, sentence, traceback.format_exc())
+    else:
+        send(end)
+
+
+def _fail(job: Job, send: Send, sentence: str, detail: str) -> None:
+    logger.error("job %s: %s\n%s", job.job, sentence, detail)
+    send(Failed(job.job, sentence[:LONGEST_SENTENCE], detail[-LONGEST_DETAIL:]))
+
+
+def _probe(job: Probe, send: Send, reporter: Reporter, cancel: Cancel) -> Done:
+    from ..photos.files import find_photos
+    from ..photos.gather import UnreadablePhoto, probe_all
+
+    folder = _folder(job.folder)
+    count = len(find_photos(job.photos))
+    for number, photo in enumerate(probe_all(job.photos, cancel)):
+        check(cancel)
+        if isinstance(photo, UnreadablePhoto):
+            path = photo.path
+            send(ProbedPhoto(job.job, str(path), path.name, "", 0, 0, None, "", "", photo.sentence[:LONGEST_SENTENCE]))
+        else:
+            send(_with_thumbnail(job.job, photo, folder))
+        reporter("Reading photos", (number + 1) / count)
+    return Done(job.job, "")
+
+
+def _with_thumbnail(job: str, photo: "Photo", folder: Path) -> ProbedPhoto:
+    from ..photos.thumbnail import write_thumbnail
+
+    name, problem = f"{photo.sha256}.png", ""
+    try:
+        if not (folder / name).is_file():
+            write_thumbnail(photo, folder / name)
+    except UserError as error:
+        name, problem = "", error.sentence
+    return ProbedPhoto(
+        job=job,
+        path=str(photo.path),
+        name=photo.name,
+        identity=photo.sha256,
+        width=photo.width,
+        height=photo.height,
+        focal=photo.focal_prior.pixels if photo.focal_prior else None,
+        lens=photo.lens,
+        thumbnail=name,
+        problem=problem[:LONGEST_SENTENCE],
+    )
+
+
+def _plan(job: Plan, send: Send, cancel: Cancel, engines: WarmEngines) -> Done:
+    from ..pipeline import plan
+
+    made = plan(job.photos, job.settings, cancel, engines.create)
+    send(
+        Planned(
+            job=job.job,
+            engine=made.engine,
+            reason=made.reason,
+            sentence=made.sentence,
+            seconds=made.seconds,
+            memory=made.memory,
+            memory_free=made.memory_free,
+            fits=made.fits,
+        )
+    )
+    return Done(job.job, "")
+
+
+def _run(job: Run, send: Send, reporter: Reporter, cancel: Cancel, engines: WarmEngines) -> Done:
+    from ..pipeline import EngineChoice, reconstruct
+
+    def on_choice(choice: EngineChoice) -> None:
+        send(Chosen(job.job, choice.name, choice.reason))
+
+    folder = _folder(job.folder)
+    workspace = folder / WORKSPACE
+    try:
+        workspace.mkdir()
+        reconstruction = reconstruct(
+            job.photos, workspace, job.settings, span(reporter, 0.0, 0.97), cancel, on_choice, engines.create
+        )
+        check(cancel)
+        reporter("Saving the capture", 0.97)
+        reconstruction.save(folder / RESULT)
+    except BaseException:
+        remove_leftovers(folder)
+        raise
+    shutil.rmtree(workspace, ignore_errors=True)
+    return Done(job.job, RESULT)
+
+
+def _folder(named: str) -> Path:
+    folder = Path(named)
+    if not folder.is_absolute() or not folder.is_dir():
+        raise UserError(f"The folder {named} for this job is not there; try again.")
+    return folder
