@@ -20,6 +20,7 @@ class NetworkSettings:
     framing: str = "whole"  # how photos are put into the network's input: "whole", "crop" or "pad"
     input_size: int = 518  # pixels: long side of that input, a multiple of 14; less is quicker, takes and shows less
     reference: str = ""  # name of the photo that the others are seen from; "": the first
+    points_from: str = "depth"  # "depth": points from depth and cameras; "head": the network's own point head
     focal: str = "network"  # "network": as seen in each photo; "shared": one for a lens; "exif": the file's, if it says
 
 

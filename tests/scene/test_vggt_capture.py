@@ -77,7 +77,7 @@ def capture(truth: Any, standin: ModuleType, tmp_path_factory: pytest.TempPathFa
     device = Device(torch.device("cpu"), "the processor", 10**12, torch.float32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "find_device", lambda name, allowed: device)
-        patch.setattr(engine, "measure_speed", lambda *_: Speed(1e11, 1e11, 1e11))
+        patch.setattr(engine, "known_speed", lambda *_: Speed(1e11, 1e11, 1e11))
         made = engine.VggtEngine(lambda *_: Loaded(network, standin.RECORD)).reconstruct(
             photos,
             tmp_path_factory.mktemp("workspace"),

@@ -54,7 +54,8 @@ def test_an_unknown_device_is_told() -> None:
 @pytest.mark.parametrize("name", ["auto", "cuda"])
 def test_an_nvidia_gpu(monkeypatch: pytest.MonkeyPatch, name: str, capability: tuple[int, int], natural: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (7_000_000_000, 8_000_000_000))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (4_000_000_000, 8_000_000_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 3_000_000_000)  # a network that was kept warm
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA GeForce")
     found = find_device(name)
@@ -67,8 +68,7 @@ def test_an_apple_gpu(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 12_000_000_000)
-    monkeypatch.setattr(torch.mps, "current_allocated_memory", lambda: 1_000_000_000)
-    assert find_device(name) == Device(torch.device("mps"), "the Apple GPU", 11_000_000_000, torch.float32)
+    assert find_device(name) == Device(torch.device("mps"), "the Apple GPU", 12_000_000_000, torch.float32)
 
 
 # --- precisions

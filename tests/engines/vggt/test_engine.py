@@ -57,7 +57,7 @@ def roomy() -> Iterator[None]:
     device = Device(torch.device("cpu"), "the processor", 10**12, torch.float32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "find_device", lambda name, allowed: device)
-        patch.setattr(engine, "measure_speed", lambda *_: Speed(1e11, 1e11, 1e11))
+        patch.setattr(engine, "known_speed", lambda *_: Speed(1e11, 1e11, 1e11))
         yield
 
 

@@ -97,21 +97,6 @@ def test_time_is_the_works_at_the_measured_speed() -> None:
     assert all(plan.seconds is None for plan in plans(request(4), device(0)))
 
 
-@pytest.mark.parametrize(
-    ("photos", "seconds", "sentence"),
-    [
-        (1, None, "1 photo: about 6.0 GB."),
-        (3, 0.2, "3 photos: about 6.0 GB, about 1 s."),
-        (3, 89.0, "3 photos: about 6.0 GB, about 89 s."),
-        (3, 600.0, "3 photos: about 6.0 GB, about 10 min."),
-        (300, 9000.0, "300 photos: about 6.0 GB, about 2.5 h."),
-    ],
-)
-def test_a_plan_is_told_in_a_sentence(photos: int, seconds: float | None, sentence: str) -> None:
-    plan = Plan(photos, (392, 518), torch.float32, Chunks(), WEIGHTS, 10**9, seconds)
-    assert plan.sentence == sentence
-
-
 # --- what fits
 
 

@@ -3,6 +3,7 @@
 This module imports torch.
 """
 
+import gc
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +21,7 @@ class Device:
 
     device: torch.device
     title: str  # for the artist: "NVIDIA GeForce RTX 4090", "the processor"
-    free: int  # bytes that a run may take now; on the CPU this includes what the weights take
+    free: int  # bytes that a run may take now, its weights included, whether they are there already or not
     natural_dtype: torch.dtype  # in which the blocks multiply unless asked otherwise
 
     @property
@@ -37,17 +38,27 @@ def find_device(name: str = "auto", allowed: int = 0) -> Device:
     if name not in DEVICES:
         raise EngineError(f"There is no device called {name}: choose one of {', '.join(DEVICES)}.")
     if name in ("auto", "cuda") and torch.cuda.is_available():
-        free, _ = torch.cuda.mem_get_info()
+        # What torch itself holds is an earlier run's: freed, or a network that this run uses or drops.
+        free = torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()
         # bfloat16 has float32's range; below compute capability 8 it is emulated, and float16 is what is quick.
         natural = torch.bfloat16 if torch.cuda.get_device_capability()[0] >= 8 else torch.float16
         return Device(torch.device("cuda"), torch.cuda.get_device_name(), free, natural)
     if name in ("auto", "mps") and torch.backends.mps.is_available():
-        free = torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+        free = torch.mps.recommended_max_memory()  # for this process, what it holds already included: as above
         return Device(torch.device("mps"), "the Apple GPU", free, torch.float32)
     if name in ("auto", "cpu"):
         return Device(torch.device("cpu"), "the processor", free_memory(allowed), torch.float32)
     kind = {"cuda": "No NVIDIA (or ROCm) GPU", "mps": "No Apple GPU"}[name]
     raise EngineError(f"{kind} can be used here: choose --device cpu or auto.", f"torch {torch.__version__}")
+
+
+def release_memory(device: Device) -> None:
+    """Give back what nobody uses any more: what only cycles keep, then what torch's allocator keeps for itself."""
+    gc.collect()
+    if device.device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def choose_dtype(precision: str, device: Device) -> torch.dtype:

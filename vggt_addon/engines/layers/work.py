@@ -6,6 +6,7 @@ This module imports torch.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -70,6 +71,16 @@ def measure_speed(device: torch.device, blocks_dtype: torch.dtype, tokens: int, 
             lambda: functional.conv2d(maps, kernel, padding=1), 2.0 * kernel.numel() * maps[0, 0].numel(), device
         ),
     )
+
+
+def known_speed(device: torch.device, blocks_dtype: torch.dtype, tokens: int, width: int, heads: int) -> Speed:
+    """As `measure_speed`, which is asked once in a process for each of these and each number of torch's threads."""
+    return _measured(device, blocks_dtype, tokens, width, heads, torch.get_num_threads())
+
+
+@cache
+def _measured(device: torch.device, dtype: torch.dtype, tokens: int, width: int, heads: int, threads: int) -> Speed:
+    return measure_speed(device, dtype, tokens, width, heads)
 
 
 def _rate(call: Callable[[], Tensor], operations: float, device: torch.device) -> float:

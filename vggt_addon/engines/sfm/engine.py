@@ -19,15 +19,22 @@ from ...photos.photo import Photo
 from ...progress import Cancel, Progress, check, span
 from ...reconstruction import Reconstruction, View
 from ...settings import EngineSettings
+from ..base import EnginePlan
 from .cameras import PlacedPhoto, PlacedPhotos, solve_cameras
 from .dense.estimate import DenseSettings, DenseView, DepthMap, estimate_depth
 from .pictures import make_picture
+from .plan import make_plan
 
 
 class SfmEngine:
     """See `engines.base.Engine`."""
 
     name = "sfm"
+
+    def plan(self, photos: Sequence[Photo], settings: EngineSettings, cancel: Cancel) -> EnginePlan:
+        """See `engines.base.Engine.plan`."""
+        check(cancel)
+        return make_plan(photos, settings)
 
     def reconstruct(
         self, photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel

@@ -8,7 +8,8 @@ This module imports nothing beyond the standard library; its neighbours import n
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,25 +22,25 @@ from ...photos.upright_copy import write_upright_copy
 from ...progress import Cancel, Progress, check, span
 from ...reconstruction import Reconstruction, SolveReport, View
 from ...settings import EngineSettings, NetworkSettings
-from ..layers.devices import Device, choose_dtype, find_device
-from ..layers.work import measure_speed
+from ..base import EnginePlan
+from ..cost import GIGABYTE, finishing_seconds, pictures_seconds, plan_sentence
+from ..layers.devices import Device, choose_dtype, find_device, release_memory
+from ..layers.work import Speed, known_speed
 from .config import FULL
 from .framing import MODES, PATCH, Framing, frame_photos
-from .load import HEADS, Loaded, find_weights, load, weights_memory
+from .load import Loaded, heads_for, load_from_store, weights_memory
 from .photo_cameras import PhotoCameras, decode, photo_depth
-from .plan import GIGABYTE, Plan, Request, fitting_plans
+from .plan import Plan, Request, fitting_plans, plans
 from .preprocess import LoadedPhotos, load_inputs
 from .run import Answer, run
+from .warm import WarmLoader
 
 logger = logging.getLogger(__name__)
 
 FOCALS = ("network", "shared", "exif")
+POINTS_FROM = ("depth", "head")
+LOADED_PER_SECOND = 1.5e9  # bytes of weights from a disk: one of a laptop of 2020; a disk with moving parts takes 0.2e9
 LoadNetwork = Callable[[NetworkSettings, Device, torch.dtype], Loaded]
-
-
-def load_from_store(settings: NetworkSettings, device: Device, dtype: torch.dtype) -> Loaded:
-    """The network with the weights that the settings name."""
-    return load(find_weights(settings.weights, settings.weights_folder, dtype), device, dtype)
 
 
 @dataclass(frozen=True)
@@ -53,37 +54,95 @@ class _Prepared:
 
 
 class VggtEngine:
-    """See `engines.base.Engine`. `load_network` is there for tests, which have networks of their own."""
+    """See `engines.base.Engine`. With a `WarmLoader` the network stays loaded between runs; tests load their own."""
 
     name = "vggt"
 
     def __init__(self, load_network: LoadNetwork = load_from_store) -> None:
         self._load_network = load_network
 
+    def plan(self, photos: Sequence[Photo], settings: EngineSettings, cancel: Cancel) -> EnginePlan:
+        """See `engines.base.Engine.plan`. The first on a device measures its speed, which takes a second.
+
+        Whether the weights are there is not asked: what a run would take may decide whether to get them.
+        """
+        check(cancel)
+        prepared = prepare(photos, settings)
+        request, device = prepared.request, prepared.device
+        free = request.allowed(device)
+        try:
+            fitting_plans(request, device)
+        except EngineError as error:
+            *_, smallest = plans(request, device)
+            return EnginePlan(error.sentence, None, smallest.whole_memory, free, False)
+        with _threads(settings.threads):
+            best = fitting_plans(request, device, _speed(request, device))[0]
+        check(cancel)
+        seconds = (best.seconds or 0.0) + self._loading_seconds(settings.network, request, device)
+        seconds += pictures_seconds(photos, settings.threads)
+        pixels = sum(framing.grid_shape[0] * framing.grid_shape[1] for framing in prepared.framings)
+        seconds += finishing_seconds(pixels)
+        sentence = plan_sentence(len(photos), best.whole_memory, free, seconds)
+        return EnginePlan(sentence, seconds, best.whole_memory, free, True)
+
+    def _loading_seconds(self, settings: NetworkSettings, request: Request, device: Device) -> float:
+        load_network = self._load_network
+        if isinstance(load_network, WarmLoader) and load_network.holds(settings, device, request.dtype):
+            return 0.0
+        return request.weights_memory / LOADED_PER_SECOND
+
     def reconstruct(
         self, photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel
     ) -> Reconstruction:
         """See `engines.base.Engine.reconstruct`. Raises WeightsError where the weights are not there."""
         prepared = prepare(photos, settings)
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
+        fitting_plans(prepared.request, prepared.device)  # refuses before anything is loaded
+        try:
+            with _threads(settings.threads):
+                return self._run(photos, prepared, workspace, settings, progress, cancel)
+        finally:
+            release_memory(prepared.device)  # but for a network that is kept warm, the device is others' again
+
+    def _run(
+        self,
+        photos: Sequence[Photo],
+        prepared: _Prepared,
+        workspace: Path,
+        settings: EngineSettings,
+        progress: Progress,
+        cancel: Cancel,
+    ) -> Reconstruction:
         request, device = prepared.request, prepared.device
-        fitting_plans(request, device)  # refuses before anything is loaded, which on a GPU would run out of memory
         progress("Loading the network", 0.0)
         loaded = self._load_network(settings.network, device, request.dtype)
-        tokens = FULL.special_tokens + (request.size[0] // PATCH) * (request.size[1] // PATCH)
-        sizes = FULL.alternating
-        speed = measure_speed(device.device, request.dtype, tokens, sizes.width, sizes.heads)
-        plans = fitting_plans(request, device, speed)
-        logger.info("plan: %s %s", plans[0].sentence, plans[0])
+        speed = _speed(request, device)
+        fitting = fitting_plans(request, device, speed)
+        logger.info("plan: %s", fitting[0])
         in_order = [photos[place] for place in prepared.order]
         pixels = load_inputs(in_order, prepared.framings, span(progress, 0.02, 0.08), cancel, settings.threads)
         started = time.monotonic()
-        answer = run(loaded.network, pixels.images, plans, request, device, speed, span(progress, 0.08, 0.95), cancel)
+        answer = run(loaded.network, pixels.images, fitting, request, device, speed, span(progress, 0.08, 0.95), cancel)
         taken = time.monotonic() - started
         cameras = _cameras(answer, in_order, prepared.framings, settings.network)
         views = _views(in_order, prepared, pixels, answer, cameras, workspace, span(progress, 0.95, 1.0), cancel)
         return _reconstruction(views, prepared, cameras, loaded, settings, answer.plan, taken)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """torch computes in so many threads (0: as it is); in a process that goes on, the next run has its own number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _speed(request: Request, device: Device) -> Speed:
+    tokens = FULL.special_tokens + (request.size[0] // PATCH) * (request.size[1] // PATCH)
+    sizes = FULL.alternating
+    return known_speed(device.device, request.dtype, tokens, sizes.width, sizes.heads)
 
 
 def prepare(photos: Sequence[Photo], settings: EngineSettings) -> _Prepared:
@@ -95,6 +154,9 @@ def prepare(photos: Sequence[Photo], settings: EngineSettings) -> _Prepared:
         raise EngineError(f"--input-size {network.input_size} is not a multiple of {PATCH} from 140 to 1036.")
     if network.focal not in FOCALS:
         raise EngineError(f"There is no focal called {network.focal}: choose one of {', '.join(FOCALS)}.")
+    if network.points_from not in POINTS_FROM:
+        raise EngineError(f"Points come from {' or '.join(POINTS_FROM)}, not from {network.points_from}.")
+    heads = heads_for(network.points_from)
     limit = round(network.memory_limit * GIGABYTE)
     device = find_device(network.device, limit)
     dtype = choose_dtype(network.precision, device)
@@ -103,11 +165,11 @@ def prepare(photos: Sequence[Photo], settings: EngineSettings) -> _Prepared:
     framings = tuple(frame_photos(sizes, network.framing, long_side=network.input_size))
     request = Request(
         config=FULL,
-        heads=HEADS,
+        heads=heads,
         photos=len(photos),
         size=(framings[0].input_height, framings[0].input_width),
         dtype=dtype,
-        weights_memory=weights_memory(dtype),
+        weights_memory=weights_memory(dtype, heads=heads),
         limit=limit,
     )
     return _Prepared(order, framings, device, request)
@@ -210,7 +272,7 @@ def _reconstruction(
             "device": prepared.device.title,
             "network_seconds": round(taken, 2),
             "network_seconds_predicted": None if plan.seconds is None else round(plan.seconds, 2),
-            "memory_predicted": plan.weights_memory + plan.memory,
+            "memory_predicted": plan.whole_memory,
             "tokens_at_a_time": plan.chunks.tokens,
         },
     )

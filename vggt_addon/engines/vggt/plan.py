@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from ...errors import EngineError
+from ..cost import GIGABYTE
 from ..layers.chunks import Chunks
 from ..layers.devices import Device
 from ..layers.work import Speed
@@ -16,7 +17,6 @@ from .config import VggtConfig
 from .memory import peak_memory
 from .work import whole
 
-GIGABYTE = 1e9
 BESIDE_LAYERS = 1.15  # a forward pass takes this much longer than its matrix products alone; see docs/benchmarks.md
 # From quick to small. On a GPU large pieces keep it busy; on a processor they only cost memory.
 GPU_PIECES = (
@@ -46,11 +46,9 @@ class Plan:
     seconds: float | None  # of the forward pass; None where the speed is not known
 
     @property
-    def sentence(self) -> str:
-        """For the artist, before the run."""
-        time = "" if self.seconds is None else f", about {_duration(self.seconds)}"
-        memory = (self.weights_memory + self.memory) / GIGABYTE
-        return f"{self.photos} photo{'s' * (self.photos > 1)}: about {memory:.1f} GB{time}."
+    def whole_memory(self) -> int:
+        """Bytes in all."""
+        return self.weights_memory + self.memory
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,10 @@ class Request:
     dtype: torch.dtype
     weights_memory: int  # bytes
     limit: int = 0  # bytes in all that the artist allows; 0: what is free
+
+    def allowed(self, device: Device) -> int:
+        """Bytes in all that a run may take there."""
+        return min(device.free, self.limit) if self.limit else device.free
 
 
 def plans(request: Request, device: Device, speed: Speed | None = None) -> Iterator[Plan]:
@@ -91,13 +93,13 @@ def fitting_plans(request: Request, device: Device, speed: Speed | None = None) 
 
     Raises EngineError with a sentence that says what would fit, where none does.
     """
-    allowed = min(device.free, request.limit) if request.limit else device.free
+    allowed = request.allowed(device)
     every = list(plans(request, device, speed))
-    fitting = [plan for plan in every if plan.weights_memory + plan.memory <= allowed]
+    fitting = [plan for plan in every if plan.whole_memory <= allowed]
     if fitting:
         return fitting
     smallest = every[-1]
-    needed = (smallest.weights_memory + smallest.memory) / GIGABYTE
+    needed = smallest.whole_memory / GIGABYTE
     fewer = _most_photos(request, device, allowed)
     if fewer:
         remedy = f"{fewer} photo{'s' * (fewer > 1)} would fit; half precision or a smaller --input-size takes less."
@@ -125,9 +127,3 @@ def _most_photos(request: Request, device: Device, allowed: int) -> int:
         else:
             high = middle - 1
     return low
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -3,7 +3,6 @@
 This module imports torch and numpy.
 """
 
-import gc
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from ...errors import EngineError
 from ...progress import Cancel, Progress, check, span
 from ..layers.chunks import Chunks, OnStep
-from ..layers.devices import Device
+from ..layers.devices import Device, release_memory
 from ..layers.work import Speed, Work
 from .output import VggtOutput
 from .plan import Plan, Request
@@ -74,7 +73,7 @@ def run(
         # Only here, after the exception and the frames that it held are gone, is the memory free again. So the log gets
         # its words: whoever keeps log records would keep it.
         logger.warning("out of memory in %s", last)
-        _release(device)
+        release_memory(device)
         if number + 1 < len(plans):
             progress("Memory ran out: trying with less", reached)
     raise EngineError(
@@ -116,11 +115,3 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
         return True
     text = str(error).lower()
     return any(words in text for words in _OUT_OF_MEMORY)
-
-
-def _release(device: Device) -> None:
-    gc.collect()
-    if device.device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.device.type == "mps":
-        torch.mps.empty_cache()
