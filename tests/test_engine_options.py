@@ -18,13 +18,13 @@ def test_what_nobody_asks_for_is_the_default() -> None:
     assert settings() == EngineSettings()
 
 
-@pytest.mark.parametrize("command", ["import", "reconstruct"])
+@pytest.mark.parametrize("command", ["import", "reconstruct", "plan"])
 def test_every_option_arrives(command: str, tmp_path: Path) -> None:
     options = [
         *("--seed", "7", "--depth-size", "640", "--sequence", "--threads", "3"),
         *("--weights", "vggt-1b", "--weights-folder", str(tmp_path), "--device", "cuda", "--precision", "float16"),
         *("--memory-limit", "7.5", "--framing", "pad", "--input-size", "364", "--reference", "a b.jpg"),
-        *("--focal", "shared"),
+        *("--focal", "shared", "--points-from", "head"),
     ]
     network = NetworkSettings(
         weights="vggt-1b",
@@ -36,8 +36,10 @@ def test_every_option_arrives(command: str, tmp_path: Path) -> None:
         input_size=364,
         reference="a b.jpg",
         focal="shared",
+        points_from="head",
     )
-    parsed = _parser().parse_args([command, "photos", "-o", "out.blend", *options])
+    output = [] if command == "plan" else ["-o", "out.blend"]
+    parsed = _parser().parse_args([command, "photos", *output, *options])
     assert engine_settings(parsed) == EngineSettings(seed=7, depth_size=640, sequence=True, threads=3, network=network)
 
 
@@ -49,6 +51,7 @@ def test_every_option_arrives(command: str, tmp_path: Path) -> None:
         ("--precision", "int8"),
         ("--framing", "fit"),
         ("--focal", "long"),
+        ("--points-from", "sky"),
         ("--input-size", "many"),
         *(("--memory-limit", value) for value in ("0", "-3", "0.05", "nan", "inf", "1e9", "8 GB", "")),
     ],
@@ -64,7 +67,7 @@ def test_the_choices_are_those_that_the_engine_knows() -> None:
     pytest.importorskip("torch")
     from vggt_addon.engines.layers.devices import DEVICES, PRECISIONS
     from vggt_addon.engines.registry import ENGINES
-    from vggt_addon.engines.vggt.engine import FOCALS
+    from vggt_addon.engines.vggt.engine import FOCALS, POINTS_FROM
     from vggt_addon.engines.vggt.framing import MODES
 
     options = {**_choices(_parser(), "reconstruct"), **_choices(_parser(), "import")}
@@ -72,6 +75,7 @@ def test_the_choices_are_those_that_the_engine_knows() -> None:
     assert options["precision"] == PRECISIONS
     assert options["framing"] == MODES
     assert options["focal"] == FOCALS
+    assert options["points_from"] == POINTS_FROM
     assert sorted(options["engine"]) == sorted(["auto", *ENGINES])
 
 

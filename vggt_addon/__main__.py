@@ -96,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     command = subparsers.add_parser("reconstruct", parents=[photos, everywhere], help="photos to a capture folder")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     command.set_defaults(command=commands.reconstruct_photos)
+    command = subparsers.add_parser("plan", parents=[photos, everywhere], help="what a run would take")
+    command.set_defaults(command=commands.plan_run, output=None)
     command = subparsers.add_parser("build", parents=[pictures, everywhere], help="a capture folder to a .blend")
     command.add_argument("capture", type=Path, metavar="FOLDER")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="SCENE.blend")

@@ -10,16 +10,18 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .console import Console
 from .engine_options import engine_settings
+from .engines.states import engine_states
 from .errors import Cancelled, OutputExistsError, UserError
 from .formats.cameras_json import depth_folder, write_cameras_json
 from .formats.ply import write_ply
 from .outputs import check_outputs
-from .pipeline import EngineChoice, reconstruct
+from .pipeline import EngineChoice, plan, reconstruct
 from .progress import Progress, check, span
 from .reconstruction import Reconstruction
 from .reconstruction_files import FILE_NAME, replace_folder
@@ -65,6 +67,17 @@ def reconstruct_photos(options: argparse.Namespace, console: Console) -> None:
     console.result(f"The capture is in {folder}.", capture=str(folder), photos_placed=len(reconstruction.views))
 
 
+def plan_run(options: argparse.Namespace, console: Console) -> None:
+    """What `import` or `reconstruct` would take for the same photos and options; makes nothing."""
+    made = plan(options.photos, _run_settings(options), console.cancel)
+    console.say(f"Engine: {made.engine} ({made.reason.rstrip('.')}).")
+    (state,) = (state for state in engine_states(engine_settings(options).network) if state.name == made.engine)
+    if not state.ready:
+        console.warn(state.needs)
+    figures = {name: value for name, value in asdict(made).items() if name not in ("sentence", "reason")}
+    console.result(made.sentence, **figures)
+
+
 def build_scene(options: argparse.Namespace, console: Console) -> None:
     """A capture folder to a .blend; needs no engine."""
     output = _blend(options.output)
@@ -106,19 +119,20 @@ def _files(reconstruction: Reconstruction, capture: Path) -> list[Path]:
 @contextmanager
 def _reconstructed(options: argparse.Namespace, console: Console, progress: Progress) -> Iterator[Reconstruction]:
     """What the pipeline makes of the photos; the pictures that it made are there until the body ends."""
-    settings = RunSettings(
-        engine=options.engine,
-        engine_settings=engine_settings(options),
-        point_budget=options.points,
-    )
 
     def on_choice(choice: EngineChoice) -> None:
         console.say(f"Engine: {choice.name} ({choice.reason.rstrip('.')}).")
 
     with tempfile.TemporaryDirectory(prefix="vggt_addon-") as workspace:
-        reconstruction = reconstruct(options.photos, Path(workspace), settings, progress, console.cancel, on_choice)
+        reconstruction = reconstruct(
+            options.photos, Path(workspace), _run_settings(options), progress, console.cancel, on_choice
+        )
         check(console.cancel)
         yield reconstruction
+
+
+def _run_settings(options: argparse.Namespace) -> RunSettings:
+    return RunSettings(engine=options.engine, engine_settings=engine_settings(options), point_budget=options.points)
 
 
 def _build_into(

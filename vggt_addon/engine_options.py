@@ -28,6 +28,12 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         help="focal length: as seen in each photo, one for each lens, or as the file says (default: network)",
     )
     group.add_argument(
+        "--points-from",
+        default="depth",
+        choices=("depth", "head"),
+        help="points from depth and cameras, or by the network's own point head (default: depth)",
+    )
+    group.add_argument(
         "--framing",
         default="whole",
         choices=("whole", "crop", "pad"),
@@ -57,6 +63,7 @@ def engine_settings(options: argparse.Namespace) -> EngineSettings:
             framing=options.framing,
             input_size=options.input_size,
             reference=options.reference,
+            points_from=options.points_from,
             focal=options.focal,
         ),
     )

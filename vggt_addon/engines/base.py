@@ -26,7 +26,10 @@ class EnginePlan:
 
 
 class Engine(Protocol):
-    """An engine's public face. An engine is made by the registry without arguments and holds no state of a run."""
+    """An engine's public face. It is made by the registry without arguments and holds no state of a run.
+
+    It may keep what is slow to load: whoever lets it go gets that memory back.
+    """
 
     name: str
 

@@ -16,9 +16,9 @@ from .read import decode
 def write_thumbnail(photo: Photo, path: Path, long_side: int = 256) -> None:
     """The photo as a PNG, upright, 8-bit sRGB, at most `long_side` pixels on its longer side.
 
-    Its folder is there. `path` holds a whole file or none: it is written under another name, then renamed. A JPEG is decoded small, which
-    takes milliseconds whatever its size. Raises PhotoError where the photo is damaged or has changed, OSError where
-    `path` cannot be written.
+    Its folder is there. `path` holds a whole file or none: it is written under another name, then renamed. A JPEG is
+    decoded small, which takes milliseconds whatever its size. Raises PhotoError where the photo is damaged or has
+    changed, OSError where `path` cannot be written.
     """
     image = Image.fromarray(decode(photo, at_least=long_side, to_the_pixel=False))
     image.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)

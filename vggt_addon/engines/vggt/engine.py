@@ -28,7 +28,7 @@ from ..layers.devices import Device, choose_dtype, find_device, release_memory
 from ..layers.work import Speed, known_speed
 from .config import FULL
 from .framing import MODES, PATCH, Framing, frame_photos
-from .load import Loaded, heads_for, load_from_store, weights_memory
+from .load import Loaded, heads_for, weights_memory
 from .photo_cameras import PhotoCameras, decode, photo_depth
 from .plan import Plan, Request, fitting_plans, plans
 from .preprocess import LoadedPhotos, load_inputs
@@ -54,12 +54,12 @@ class _Prepared:
 
 
 class VggtEngine:
-    """See `engines.base.Engine`. With a `WarmLoader` the network stays loaded between runs; tests load their own."""
+    """See `engines.base.Engine`. Who keeps the engine keeps its last network, too; tests load their own."""
 
     name = "vggt"
 
-    def __init__(self, load_network: LoadNetwork = load_from_store) -> None:
-        self._load_network = load_network
+    def __init__(self, load_network: LoadNetwork | None = None) -> None:
+        self._load_network = load_network or WarmLoader()
 
     def plan(self, photos: Sequence[Photo], settings: EngineSettings, cancel: Cancel) -> EnginePlan:
         """See `engines.base.Engine.plan`. The first on a device measures its speed, which takes a second.

@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 from ...errors import WeightsError
-from ...settings import NetworkSettings
 from ...weights.catalogue import CATALOGUE
 from ...weights.checkpoint import open_checkpoint
 from ...weights.loading import load_weights
@@ -40,12 +39,6 @@ class Loaded:
 def heads_for(points_from: str) -> tuple[Head, ...]:
     """What is built and loaded for a run whose points come from there: see NetworkSettings."""
     return (*HEADS, "point") if points_from == "head" else HEADS
-
-
-def load_from_store(settings: NetworkSettings, device: Device, dtype: torch.dtype) -> Loaded:
-    """The network with the weights that the settings name. Raises WeightsError."""
-    stored = find_weights(settings.weights, settings.weights_folder, dtype)
-    return load(stored, device, dtype, heads=heads_for(settings.points_from))
 
 
 def find_weights(weights: str, folder: str, dtype: torch.dtype) -> StoredWeights:

@@ -29,7 +29,7 @@ class _Key:
 
 
 class WarmLoader:
-    """Loads as `load_from_store` does, and keeps the network: the same file, device, precision and heads cost nothing.
+    """Loads, and keeps the network: the same file, device, precision and heads cost nothing the next time.
 
     At most one is kept; it is dropped before another is loaded, so that two never lie in memory side by side. A network
     on the processor whose blocks had to be converted is not kept: that copy is memory that nobody else can have, while
