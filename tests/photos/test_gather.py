@@ -1,6 +1,7 @@
 """The photos of one run."""
 
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from vggt_addon.errors import Cancelled, PhotoError
 from vggt_addon.photos import gather as module
-from vggt_addon.photos.gather import gather, threads
+from vggt_addon.photos.gather import UnreadablePhoto, gather, probe_all, threads
 from vggt_addon.photos.photo import Photo
 from vggt_addon.photos.read import probe
 
@@ -66,3 +67,67 @@ def test_cancel(tmp_path: Path) -> None:
     _noise(tmp_path / "1.png", 1)
     with pytest.raises(Cancelled):
         gather([tmp_path], cancel=lambda: True)
+
+
+# --- one by one
+
+
+def test_each_is_told_as_it_is_known_in_natural_order(tmp_path: Path) -> None:
+    for number in (1, 2, 10):
+        _noise(tmp_path / f"{number}.png", number)
+    (tmp_path / "3.png").write_bytes(b"nothing")
+    (tmp_path / "4.png").write_bytes((tmp_path / "2.png").read_bytes())
+    told = list(probe_all([tmp_path]))
+    assert [one.path.name for one in told] == ["1.png", "2.png", "3.png", "4.png", "10.png"]
+    assert [isinstance(one, Photo) for one in told] == [True, True, False, False, True]
+    sentences = [one.sentence for one in told if isinstance(one, UnreadablePhoto)]
+    assert "3.png is not a JPEG" in sentences[0]
+    assert sentences[1] == "It is the same file as 2.png."
+    usable = tuple(one for one in told if isinstance(one, Photo))
+    assert usable == gather([tmp_path]).photos
+
+
+def test_the_list_fills_while_later_photos_are_still_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        _noise(tmp_path / f"{number}.png", number)
+    held = threading.Event()
+
+    def slow(path: Path) -> Photo:
+        if path.name != "0.png":
+            assert held.wait(30)
+        return probe(path)
+
+    monkeypatch.setattr(module, "probe", slow)
+    told = probe_all([tmp_path], at_once=2)
+    first = next(told)
+    assert isinstance(first, Photo) and first.name == "0.png" and not held.is_set()
+    held.set()
+    assert len(list(told)) == 3
+
+
+def test_who_stops_listening_waits_for_no_photo_that_has_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        _noise(tmp_path / f"{number}.png", number)
+    begun: list[str] = []
+
+    def counted(path: Path) -> Photo:
+        begun.append(path.name)
+        time.sleep(0.02)
+        return probe(path)
+
+    monkeypatch.setattr(module, "probe", counted)
+    told = probe_all([tmp_path], at_once=1)
+    next(told)
+    told.close()  # type: ignore[attr-defined]
+    assert len(begun) < 10
+    stops = iter([False, True])
+    with pytest.raises(Cancelled):
+        list(probe_all([tmp_path], cancel=lambda: next(stops), at_once=1))
+    assert len(begun) < 20
+
+
+def test_a_name_that_leads_nowhere_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(PhotoError, match="does not exist"):
+        probe_all([tmp_path / "nothing"])
