@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +26,9 @@ logger = logging.getLogger(__name__)
 _UNREAD_LINES = 64  # that are held; the worker waits while nobody takes them
 _TAIL = 4000  # bytes: the last lines of a log
 _LARGEST_LOG = 1 << 20  # bytes; a larger one is put aside when the next process starts
+_LOOKS = 3  # in vain, after which a process that has ended is believed to have nothing more to say
+_GOODBYE_SECONDS = 0.5  # between closing the pipe and ending
+_CHILDREN_SECONDS = 0.1  # for its children to follow
 _LAST_SECONDS = 5.0  # for the system to take away what was killed
 
 
@@ -41,6 +45,8 @@ class WorkerProcess:
 
     def __init__(self, launch: Launch) -> None:
         self._tail = ""
+        self._code: int | None = None
+        self._silent_looks = 0
         self._log = _open_log(launch.log)
         self._log_start = self._log.seek(0, os.SEEK_END)
         try:
@@ -88,6 +94,9 @@ class WorkerProcess:
         try:
             return self._incoming.get(timeout=0 if self._finished.is_set() else timeout)
         except queue.Empty:
+            self._silent_looks = self._silent_looks + 1 if self._tree.ended() else 0
+            if self._silent_looks > _LOOKS:
+                self._finished.set()  # something that it has started holds the pipe open
             if self._finished.is_set() and self._incoming.empty():
                 raise ProcessEndedError(self._too_long) from None
             return b""
@@ -97,18 +106,27 @@ class WorkerProcess:
         return self._finished.wait(seconds)
 
     def kill(self) -> int | None:
-        """End the process and its children, and return how it ended, as subprocess has it; None: the system keeps it.
+        """End the process and its children, and return how it ended, as subprocess has it; None: it had to be killed.
 
-        A process that has closed its pipe gets a moment to end by itself, so that its own exit code is returned.
+        A process that has closed its pipe gets a moment to end by itself.
         """
         with self._killing:
             if not self._killed.is_set():
-                if self._finished.is_set() and not self._too_long:
-                    self._tree.await_end(0.5)
+                by_itself = self._finished.is_set() and not self._too_long and self._await_end()
                 self._tree.kill()
                 self._killed.set()
                 self._clean()
-        return self._process.returncode
+                self._code = self._process.returncode if by_itself else None
+        return self._code
+
+    def _await_end(self) -> bool:
+        end = time.monotonic() + _GOODBYE_SECONDS
+        while time.monotonic() < end:
+            if self._tree.ended():
+                return True
+            time.sleep(0.01)
+        # Where the system does not tell, all that is known is that it closed its pipe, which ends most processes.
+        return sys.platform == "darwin" and not hasattr(os, "waitid")
 
     def last_lines(self) -> str:
         """The end of what the process has printed on stderr or logged; known once it was killed."""
@@ -120,6 +138,7 @@ class WorkerProcess:
             self._process.wait(_LAST_SECONDS)
         except subprocess.TimeoutExpired:
             logger.warning("the system does not let process %d go", self._process.pid)
+        self._tree.await_gone(_CHILDREN_SECONDS)
         for thread in self._threads:
             thread.join(1.0)
         assert self._process.stdout is not None

@@ -34,12 +34,9 @@ if sys.platform == "win32":
             except OSError as error:
                 logger.warning("the worker is in no Job Object: %r", error)
 
-        def await_end(self, seconds: float) -> None:
-            """Until the process has ended, or the time is over."""
-            try:
-                self._process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                logger.debug("process %d has closed its pipe and stays", self._process.pid)
+        def ended(self) -> bool:
+            """Whether the process has ended."""
+            return self._process.poll() is not None
 
         def kill(self) -> None:
             """End the process and all that it started."""
@@ -53,6 +50,9 @@ if sys.platform == "win32":
                 logger.warning("taskkill: %r", error)
                 self._process.kill()
 
+        def await_gone(self, seconds: float) -> None:
+            """After `kill`: the Job Object has ended everything in it at once."""
+
 else:
 
     class ProcessTree:
@@ -64,16 +64,11 @@ else:
         def __init__(self, process: "subprocess.Popen[bytes]") -> None:
             self._process = process
 
-        def await_end(self, seconds: float) -> None:
-            """Until the process has ended, or the time is over; it keeps its number."""
+        def ended(self) -> bool:
+            """Whether the process has ended; it keeps its number. False where the system does not tell."""
             if not hasattr(os, "waitid"):  # macOS before Python 3.13
-                time.sleep(min(seconds, 0.1))
-                return
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-                    return
-                time.sleep(0.01)
+                return False
+            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
         def kill(self) -> None:
             """End the process and all that it started."""
@@ -81,3 +76,14 @@ else:
                 os.killpg(self._process.pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError) as error:  # macOS: PermissionError where all have ended
                 logger.debug("no process was left to kill: %r", error)
+
+        def await_gone(self, seconds: float) -> None:
+            """After `kill`, and after the process was waited for: until what it had started has ended, too."""
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                try:
+                    os.killpg(self._process.pid, 0)
+                except (ProcessLookupError, PermissionError):
+                    return
+                time.sleep(0.005)
+            logger.debug("the group %d has ended, but nobody has waited for all of it", self._process.pid)

@@ -174,7 +174,8 @@ class Supervisor:
         assert self._process is not None
         code = self._process.kill()
         job = self._board.running
-        if code == 0 and (job is None or not (self._talk.heard or self._retried == job.job)):
+        fresh = self._talk.hello is None or self._talk.heard
+        if code == 0 and (job is None or not (fresh or self._retried == job.job)):
             # It left for being idle, perhaps while a job was on its way to it.
             self._retried = job.job if job is not None else ""
             self._board.put_back()

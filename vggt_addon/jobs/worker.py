@@ -42,7 +42,7 @@ from .worker_desk import Desk
 from .worker_reporter import Reporter
 from .worker_tasks import perform
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("vggt_addon.jobs.worker")  # where this module is __main__, too
 
 IDLE_SECONDS = 600.0
 POLITE_SECONDS = 1.4  # for a job to stop by itself once we leave

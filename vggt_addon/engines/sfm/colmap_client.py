@@ -97,14 +97,15 @@ def _run(job: Path, log: Path, progress: Progress, cancel: Cancel) -> int:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_PACKAGE_PARENT), *filter(None, sys.path)])}
     with log.open("wb") as log_file:
         # A session of its own (on Windows: no console), so that Ctrl-C in a terminal reaches us alone and we decide
-        # what to stop. On Windows this also keeps a console window from opening over Blender.
+        # what to stop; unless we have one to ourselves: then it stays in our group, and whoever kills that ends it too.
+        # On Windows no console window opens over Blender.
         process = subprocess.Popen(
             [sys.executable, "-m", MODULE, str(job)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log_file,
             env=environment,
-            start_new_session=True,
+            start_new_session=not _stands_apart(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     try:
@@ -127,6 +128,11 @@ def _run(job: Path, log: Path, progress: Progress, cancel: Cancel) -> int:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def _stands_apart() -> bool:
+    """Whether this process leads its own session and group, as a worker does (`jobs/process.py`)."""
+    return sys.platform != "win32" and os.getsid(0) == os.getpgrp() == os.getpid()
 
 
 def _wait(process: "subprocess.Popen[bytes]", cancel: Cancel) -> int:

@@ -1,0 +1,58 @@
+"""A worker sees nothing that Blender, a shell or the current folder has for a Python of theirs."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vggt_addon.jobs.launch import worker_launch
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_variables_of_other_pythons_are_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("PYTHONHOME", "PYTHONSTARTUP", "PYTHONPATH", "PYTHONINSPECT", "PythonWarnings"):
+        monkeypatch.setenv(name, "/nowhere")
+    monkeypatch.setenv("VGGT_KEPT", "kept")
+    launch = worker_launch(Path("python"), 5.0, tmp_path / "log", [tmp_path / "wheels"])
+    theirs = {name: value for name, value in launch.environment.items() if name.upper().startswith("PYTHON")}
+    assert theirs == {
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(tmp_path / "wheels")]),
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUTF8": "1",
+    }
+    assert launch.environment["VGGT_KEPT"] == "kept"
+    assert launch.command[0] == "python" and launch.log == tmp_path / "log"
+
+
+def test_a_module_in_the_current_folder_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('the wrong one')")
+    (tmp_path / "argparse.py").write_text("raise SystemExit('the wrong one')")
+    launch = worker_launch(Path(sys.executable), 0.01, tmp_path / "log")
+    done = subprocess.run(launch.command, env=launch.environment, cwd=tmp_path, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b'{"version": 1, "type": "hello"')
+
+
+def test_it_starts_from_where_blender_unpacks_extensions(tmp_path: Path) -> None:
+    """There the package has a long name; the worker knows it by its short one."""
+    room = tmp_path / "bl_ext" / "user_default" / "vggt_addon"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "vggt_addon", room / "vggt_addon", ignore=ignored)
+    for package in (room.parent.parent, room.parent, room):
+        (package / "__init__.py").write_text("")
+    program = (
+        "import pathlib, subprocess, sys\n"
+        "from bl_ext.user_default.vggt_addon.vggt_addon.jobs.launch import worker_launch\n"
+        f"launch = worker_launch(pathlib.Path(sys.executable), 0.01, pathlib.Path({str(tmp_path / 'log')!r}))\n"
+        "done = subprocess.run(launch.command, env=launch.environment, capture_output=True, text=True)\n"
+        "assert not [name for name in sys.modules if name.split('.')[0] == 'vggt_addon']\n"
+        "sys.stdout.write(done.stdout)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert '"type": "hello"' in done.stdout, done.stderr + (tmp_path / "log").read_text()
+    assert str(room / "vggt_addon") not in sys.path
