@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..jobs.protocol import EngineState
 from ..settings import NetworkSettings
 from ..weights.catalogue import CATALOGUE, CatalogueEntry, find_entry
-from ..weights.store import Store, StoredWeights, default_folder
+from ..weights.store import PRECISIONS, Store, StoredWeights, default_folder
 
 TITLES = {"vggt": "VGGT", "sfm": "Structure from motion"}
 _LIBRARIES = {"vggt": ("torch", "safetensors", "PIL"), "sfm": ("pycolmap", "cv2", "PIL")}  # as they are imported
@@ -65,10 +65,12 @@ def _weights(settings: NetworkSettings) -> tuple[CatalogueEntry, StoredWeights |
     """What a run would take, or the entry to get where there is nothing. Raises WeightsError."""
     store = Store(Path(settings.weights_folder) if settings.weights_folder else default_folder())
     ids = [settings.weights] if settings.weights else [entry.id for entry in CATALOGUE if entry.network == "vggt"]
+    on_gpu = settings.precision == "auto" and settings.device != "cpu" and has_gpu()
+    halves = [half for half in PRECISIONS[1:] if settings.precision == half or on_gpu]
     for id in ids:
-        stored = store.find(id) or store.find(id, "bfloat16") or store.find(id, "float16")
-        if stored:
-            return stored.entry, stored
+        for precision in (*halves, PRECISIONS[0]):
+            if stored := store.find(id, precision):
+                return stored.entry, stored
     return find_entry(ids[0]), None
 
 
