@@ -308,3 +308,24 @@ def test_an_older_capture_that_cannot_be_put_back_is_not_deleted(
         raise Cancelled
     kept = Path(failure.value.sentence.rsplit("kept in ", 1)[1].removesuffix("."))
     assert Reconstruction.load(kept).engine == "older"
+
+
+def test_plan_says_what_a_run_would_take_and_makes_nothing(photos: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    done = run("plan", photos, "--engine", "sfm", "--json", "--depth-size", 192)
+    note, result = events(done.stdout)
+    assert note["message"] == "Engine: sfm (as asked for)."
+    assert str(result["message"]).startswith("3 photos: about 0.")
+    figures = ("event", "message", "engine", "photos", "seconds", "memory", "memory_free", "fits")
+    assert tuple(result) == figures
+    assert result["engine"] == "sfm" and result["photos"] == 3 and result["fits"] is True
+    assert not done.stderr and sorted(tmp_path.iterdir()) == before
+    larger = events(run("plan", photos, "--engine", "sfm", "--json", "--depth-size", 1024).stdout)[-1]
+    assert larger["seconds"] > result["seconds"]  # type: ignore[operator]
+
+
+def test_plan_warns_of_weights_that_are_not_there(photos: Path, tmp_path: Path) -> None:
+    done = run("plan", photos, "--engine", "vggt", "--weights-folder", tmp_path / "none", "--device", "cpu")
+    assert "Its weights are not here" in done.stderr and "weights download vggt-1b" in done.stderr
+    assert "3 photos: about 4.8 GB of " in done.stdout or "3 photos need" in done.stdout
+    assert not list(tmp_path.iterdir())
