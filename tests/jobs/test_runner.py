@@ -17,6 +17,7 @@ from vggt_addon.jobs.protocol import LONGEST_LINE, Chosen, Hello, Plan, Planned,
 from vggt_addon.jobs.runner import JobRunner, JobState, JobStatus
 from vggt_addon.settings import RunSettings
 
+resource = pytest.importorskip("resource", reason="the scripts below are POSIX")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the scripts below are POSIX")
 
 Scripted = Callable[..., Launch]
@@ -40,11 +41,7 @@ def _running(news: Update) -> bool:
 
 def _peak_memory() -> int:
     """Bytes."""
-    if sys.platform != "win32":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return 0
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
 
 
 WORKING = 'say("progress", job=asked["job"], stage="Working", fraction=0.1)\n'

@@ -1,4 +1,4 @@
-"""The engines of a worker, which keep what is slow to load from one run to the next.
+"""The engines of a worker, which keep what is slow to load from one job to the next.
 
 This module imports nothing beyond the standard library and numpy; an engine's own modules only when it is asked for.
 """
@@ -8,18 +8,22 @@ from ..engines.base import Engine
 
 
 class WarmEngines:
-    """The engine that ran last, with its network; another takes its place. Memory is given back with the process."""
+    """Engines that were asked for, with what they have loaded. Memory is given back with the process at the latest."""
 
     def __init__(self) -> None:
-        self._kept: Engine | None = None
+        self._kept: dict[str, Engine] = {}
 
     def create(self, name: str) -> Engine:
-        """As `registry.create`, but the same engine as last time where it is asked for again."""
-        if self._kept is None or self._kept.name != name:
-            self._kept = None  # first, so that two networks are never in memory
-            self._kept = registry.create(name)
-        return self._kept
+        """As `registry.create`, but the same engine as last time."""
+        if name not in self._kept:
+            self._kept[name] = registry.create(name)
+        return self._kept[name]
+
+    def create_alone(self, name: str) -> Engine:
+        """As `create`, for an engine that needs the memory: the others are let go first."""
+        self._kept = {kept: engine for kept, engine in self._kept.items() if kept == name}
+        return self.create(name)
 
     def forget(self) -> None:
-        """Give back what was kept: memory is scarce."""
-        self._kept = None
+        """Let all go: memory is scarce."""
+        self._kept.clear()

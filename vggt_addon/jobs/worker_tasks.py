@@ -150,7 +150,7 @@ def _run(job: Run, send: Send, reporter: Reporter, cancel: Cancel, engines: Warm
     try:
         workspace.mkdir()
         reconstruction = reconstruct(
-            job.photos, workspace, job.settings, span(reporter, 0.0, 0.97), cancel, on_choice, engines.create
+            job.photos, workspace, job.settings, span(reporter, 0.0, 0.97), cancel, on_choice, engines.create_alone
         )
         check(cancel)
         reporter("Saving the capture", 0.97)
