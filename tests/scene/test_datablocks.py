@@ -1,8 +1,6 @@
 import bpy
-import pytest
 
-from vggt_addon.errors import Cancelled
-from vggt_addon.scene.datablocks import KINDS, all_or_nothing, temporary
+from vggt_addon.scene.datablocks import KINDS, temporary
 
 
 def everything() -> dict[str, list[str]]:
@@ -23,22 +21,6 @@ def make_one_of_each() -> None:
     bpy.data.objects["camera"].data.background_images.new().image = bpy.data.images.new("i", 2, 2)
     bpy.data.node_groups.new("g", "GeometryNodeTree")
     bpy.data.scenes.new("s").world = bpy.data.worlds.new("w")
-
-
-@pytest.mark.parametrize("failure", [RuntimeError, Cancelled, KeyboardInterrupt])
-def test_after_a_failure_nothing_is_left(failure: type[BaseException]) -> None:
-    bpy.data.objects.new("before", None)
-    before = everything()
-    with pytest.raises(failure), all_or_nothing():
-        make_one_of_each()
-        raise failure
-    assert everything() == before
-
-
-def test_without_one_everything_stays() -> None:
-    with all_or_nothing():
-        make_one_of_each()
-    assert "mesh" in bpy.data.objects and "s" in bpy.data.scenes
 
 
 def test_what_is_temporary_goes_and_nothing_else() -> None:

@@ -2,7 +2,7 @@
 
 Every function takes whole numpy arrays and passes them on without a Python object per element. A mesh's positions go
 in through its `position` attribute, which Blender copies as one block (vertices' `co` is set one by one).
-This module imports nothing beyond numpy and bpy.
+This module imports nothing beyond numpy, bpy and the room's own modules.
 """
 
 from typing import Any
@@ -11,14 +11,15 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-KIND = {"f": ("FLOAT", "value"), "i": ("INT", "value"), "b": ("BOOLEAN", "value"), "u": ("BYTE_COLOR", "color_srgb")}
+from .colors import srgb_floats
+from .datablocks import claim
 
-BLOCK = 1 << 15  # colours that are converted at a time
+KIND = {"f": ("FLOAT", "value"), "i": ("INT", "value"), "b": ("BOOLEAN", "value"), "u": ("BYTE_COLOR", "color_srgb")}
 
 
 def new_points(name: str, positions: NDArray[np.float32]) -> bpy.types.Mesh:
     """A mesh of loose vertices at positions (n, 3) float32, in the object's frame."""
-    mesh = bpy.data.meshes.new(name)
+    mesh = claim(bpy.data.meshes.new(name))
     mesh.vertices.add(len(positions))
     set_positions(mesh, positions)
     return mesh
@@ -54,16 +55,19 @@ def set_attribute(mesh: bpy.types.Mesh, name: str, values: NDArray[Any], domain:
     """Write one value per element of `domain` ("POINT" or "FACE"), replacing an attribute of that name.
 
     The type follows from the array: (n,) float32, int32 or bool; (n, 3) uint8 becomes a byte colour whose sRGB values
-    are exactly those given. Raises ValueError where the count does not fit.
+    are exactly those given, and so does what `srgb_floats` made of it, (n, 4) float32. Raises ValueError where the
+    count does not fit.
     """
-    kind, field = KIND[values.dtype.kind]
+    if values.dtype == np.uint8:
+        values = srgb_floats(values)
+    kind, field = KIND["u" if values.ndim == 2 else values.dtype.kind]
     attribute = mesh.attributes.get(name)
     if attribute is None:
         attribute = mesh.attributes.new(name, kind, domain)
     if len(attribute.data) != len(values):
         raise ValueError(f"{name}: {len(values)} values for {len(attribute.data)} elements")
     if len(values):
-        attribute.data.foreach_set(field, _srgb_floats(values) if kind == "BYTE_COLOR" else values)
+        attribute.data.foreach_set(field, values.ravel())
 
 
 def set_uv(mesh: bpy.types.Mesh, name: str, uv: NDArray[np.float32]) -> None:
@@ -86,14 +90,3 @@ def get_pixels(image: bpy.types.Image) -> NDArray[np.uint8]:
     image.pixels.foreach_get(rgba)
     rgb = rgba.reshape(height, width, image.channels)[::-1, :, :3]
     return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
-
-
-def _srgb_floats(color: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(n, 3) uint8 to the flat float32 RGBA in [0, 1] that foreach_set wants; Blender rounds it back to the byte."""
-    rgba = np.empty((len(color), 4), np.float32)
-    for start in range(0, len(color), BLOCK):  # blocks stay in the cache; a loop per channel is a long one
-        part, source = rgba[start : start + BLOCK], color[start : start + BLOCK]
-        for channel in range(3):
-            np.multiply(source[:, channel], np.float32(1 / 255), out=part[:, channel])
-        part[:, 3] = 1
-    return rgba.ravel()

@@ -15,8 +15,9 @@ import bpy
 from mathutils import Matrix
 
 from ..reconstruction import View
-from .datablocks import datablock_name
+from .datablocks import claim, datablock_name
 from .placement import Placement
+from .root import CAMERA, PART
 
 SENSOR = 36.0  # millimetres along the photo's long side
 CLIP_START = 1e-3  # of the typical distance between cameras and scene
@@ -29,18 +30,19 @@ def build_camera(
     view: View, placement: Placement, root: bpy.types.Object, image: bpy.types.Image, collection: bpy.types.Collection
 ) -> bpy.types.Object:
     """A camera for `view`, child of `root`, in `collection`, with `image` behind what it sees."""
-    data = bpy.data.cameras.new(datablock_name(view.name))
+    data = claim(bpy.data.cameras.new(datablock_name(view.name)))
     _set_lens(data, view)
     data.clip_start = CLIP_START * placement.distance * placement.scale
     data.clip_end = max(CLIP_END * placement.distance, 2 * placement.reach) * placement.scale
     data.display_size = DISPLAY_SIZE * placement.distance
-    camera = bpy.data.objects.new(datablock_name(view.name), data)
+    camera = claim(bpy.data.objects.new(datablock_name(view.name), data))
     collection.objects.link(camera)
     camera.parent = root
     camera.rotation_mode = "QUATERNION"
     pose = placement.local_from_camera(view.camera_from_world)
     camera.location = pose[:3, 3]
     camera.rotation_quaternion = Matrix(pose[:3, :3].tolist()).to_quaternion()
+    camera[PART] = CAMERA
     camera["photo"] = view.name
     camera["identity"] = view.identity
     camera["photo_width"] = view.width

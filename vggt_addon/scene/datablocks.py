@@ -1,10 +1,15 @@
 """Which datablocks a piece of work made, so that it can be undone as a whole.
 
+A build that runs in slices shares Blender with the artist: between two slices he makes, deletes and undoes. So every
+datablock of it carries the build's mark from birth (`claim`) until it is complete, and is found again by that mark,
+never by a Python reference, which an undo leaves dangling.
 This module imports nothing beyond the standard library and bpy.
 """
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import bpy
 
@@ -19,6 +24,12 @@ KINDS = (
     "node_groups",
     "worlds",
 )  # every kind that this room makes
+SHARED = ("images", "node_groups")  # kinds that other captures, and the artist, may have begun to use meanwhile
+UNFINISHED = "vggt_addon_unfinished"  # custom property: the mark of the build that the datablock is still part of
+
+Datablock = TypeVar("Datablock", bound=bpy.types.ID)
+_at_work: list["Unfinished"] = []  # the build whose slice runs at this moment
+_alive: set[str] = set()  # marks of the builds that may still go on
 
 
 def datablock_name(text: str) -> str:
@@ -26,15 +37,51 @@ def datablock_name(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-@contextmanager
-def all_or_nothing() -> Iterator[None]:
-    """Keep what is made inside; after an exception of any sort (a cancel too) remove every new datablock."""
-    before = _all()
-    try:
-        yield
-    except BaseException:
-        _remove_since(before)
-        raise
+def claim(datablock: Datablock) -> Datablock:
+    """Say that `datablock`, just made, belongs to the build whose slice runs, if one does."""
+    if _at_work:
+        datablock[UNFINISHED] = _at_work[-1].mark
+    return datablock
+
+
+class Unfinished:
+    """The datablocks of one build that is not complete yet."""
+
+    def __init__(self) -> None:
+        self.mark = uuid.uuid4().hex
+        _alive.add(self.mark)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """What is claimed inside is this build's."""
+        _at_work.append(self)
+        try:
+            yield
+        finally:
+            _at_work.remove(self)
+
+    def complete(self) -> None:
+        """Everything stays."""
+        for datablock in _marked({self.mark}):
+            del datablock[UNFINISHED]
+        _alive.discard(self.mark)
+
+    def remove(self) -> None:
+        """Nothing stays, whatever an undo made of it meanwhile; what the artist has made since does."""
+        _alive.discard(self.mark)
+        _remove(_marked({self.mark}))
+
+
+def remove_unfinished() -> int:
+    """Remove what builds that were given up left behind, and say how many datablocks that was.
+
+    An undo, a redo, or a file that was saved while a build was under way brings such parts back; they are in no scene.
+    For the handlers of these events.
+    """
+    found = {str(datablock[UNFINISHED]) for datablock in _marked()} - _alive
+    left = _marked(found)
+    _remove(left)
+    return len(left)
 
 
 @contextmanager
@@ -45,6 +92,27 @@ def temporary() -> Iterator[None]:
         yield
     finally:
         _remove_since(before)
+
+
+def _marked(marks: set[str] | None = None) -> list[bpy.types.ID]:
+    """All datablocks with one of `marks`, or with any."""
+    return [
+        datablock
+        for kind in KINDS
+        for datablock in getattr(bpy.data, kind)
+        if UNFINISHED in datablock and (marks is None or datablock[UNFINISHED] in marks)
+    ]
+
+
+def _remove(datablocks: Iterable[bpy.types.ID]) -> None:
+    """All but the pictures and node groups that something else uses by now; those lose the mark."""
+    everything = set(datablocks)
+    shared = {datablock for kind in SHARED for datablock in getattr(bpy.data, kind)} & everything
+    bpy.data.batch_remove(everything - shared)
+    used = {datablock for datablock in shared if datablock.users}
+    bpy.data.batch_remove(shared - used)
+    for datablock in used:
+        del datablock[UNFINISHED]
 
 
 def _all() -> set[bpy.types.ID]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..reconstruction import View
-from .datablocks import datablock_name
+from .datablocks import claim, datablock_name
 
 COLOR_SPACE = "sRGB"
 PICTURE = re.compile(rb"\xff\xd8\xff|\x89PNG|RIFF....WEBP|II[*+]\0|MM\0[*+]", re.DOTALL)  # how those we show begin
@@ -23,11 +23,11 @@ def load_photo(view: View) -> tuple[bpy.types.Image, str | None]:
     """
     path = view.photo.absolute()
     if not path.is_file():
-        image = bpy.data.images.new(datablock_name(view.photo.name), 1, 1)
+        image = claim(bpy.data.images.new(datablock_name(view.photo.name), 1, 1))
         image.source = "FILE"
         image.filepath = blend_path(path)
         return image, f"The photo {view.photo.name} is missing: {path} was moved or deleted. Its camera has no picture."
-    image = _loaded(path) or bpy.data.images.load(str(path))
+    image = _loaded(path) or claim(bpy.data.images.load(str(path)))
     image.filepath = blend_path(path)
     image.colorspace_settings.name = COLOR_SPACE
     if not _is_picture(path):

@@ -1,9 +1,11 @@
 """Materials that show photos as they are: emission, so that no light of the scene changes them. And a plain world.
 
-This module imports nothing beyond bpy.
+This module imports nothing beyond bpy and the room's own modules.
 """
 
 import bpy
+
+from .datablocks import claim
 
 
 def points_material(name: str, attribute: str) -> bpy.types.Material:
@@ -44,7 +46,7 @@ def color_material(name: str, color: tuple[float, float, float]) -> bpy.types.Ma
 
 def plain_world(name: str, color: tuple[float, float, float]) -> bpy.types.World:
     """A world of one linear colour."""
-    world = bpy.data.worlds.new(name)
+    world = claim(bpy.data.worlds.new(name))
     world.color = color  # what solid mode shows
     nodes, links = _node_tree(world)
     background, output = nodes.new("ShaderNodeBackground"), nodes.new("ShaderNodeOutputWorld")
@@ -54,7 +56,7 @@ def plain_world(name: str, color: tuple[float, float, float]) -> bpy.types.World
 
 
 def _empty(name: str) -> tuple[bpy.types.Material, bpy.types.Nodes, bpy.types.NodeLinks]:
-    material = bpy.data.materials.new(name)
+    material = claim(bpy.data.materials.new(name))
     nodes, links = _node_tree(material)
     cycles = getattr(material, "cycles", None)  # absent where the Cycles add-on is off
     if cycles is not None:

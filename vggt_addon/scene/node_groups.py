@@ -2,7 +2,7 @@
 
 A .blend holds one of each, however many captures it has. A group that the artist has changed is left alone and not
 used again: a fresh one is made beside it.
-This module imports nothing beyond the standard library and bpy.
+This module imports nothing beyond the standard library, bpy and the room's own modules.
 """
 
 import hashlib
@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import bpy
+
+from .datablocks import claim
 
 VERSION = 1  # raise it whenever a builder below changes, so that older files keep the group they were made with
 MARK = "vggt_addon_group"
@@ -91,7 +93,7 @@ def _shared(name: str, build: Callable[[bpy.types.GeometryNodeTree], None]) -> b
     for group in bpy.data.node_groups:
         if group.get(MARK) == f"{name} {VERSION} {_fingerprint(group)}":
             return group
-    group = bpy.data.node_groups.new(name, "GeometryNodeTree")
+    group = claim(bpy.data.node_groups.new(name, "GeometryNodeTree"))
     group.is_modifier = True
     build(group)
     group[MARK] = f"{name} {VERSION} {_fingerprint(group)}"

@@ -10,20 +10,27 @@ import numpy as np
 from mathutils import Matrix
 
 from ..reconstruction import Reconstruction
-from .datablocks import datablock_name
+from .datablocks import claim, datablock_name
 from .placement import Placement
 
 THRESHOLD = "confidence_threshold"
 CUT_EDGES = "cut_depth_edges"
 RADIUS = "point_radius"
 LONGEST_KEY = 63  # bytes that Blender takes
+PART = "capture_part"  # custom property of all objects and collections that were built: which part of a capture it is
+CAPTURE, CAMERA, POINTS, RELIEF = (
+    "capture",
+    "camera",
+    "points",
+    "relief",
+)  # its values; a collection's: of what it holds
 
 
 def build_root(
     reconstruction: Reconstruction, placement: Placement, name: str, collection: bpy.types.Collection
 ) -> bpy.types.Object:
     """The empty that all other objects of the capture are children of."""
-    root = bpy.data.objects.new(name, None)
+    root = claim(bpy.data.objects.new(name, None))
     collection.objects.link(root)
     root.empty_display_type = "PLAIN_AXES"
     root.empty_display_size = 0.25 * placement.distance
@@ -32,13 +39,19 @@ def build_root(
     rotation = placement.scene_from_local[:3, :3] / placement.scale
     root.rotation_quaternion = Matrix(rotation.tolist()).to_quaternion()
     root.scale = np.full(3, placement.scale)
+    root[PART] = CAPTURE
+    describe(root, reconstruction, placement)
+    return root
+
+
+def describe(root: bpy.types.Object, reconstruction: Reconstruction, placement: Placement) -> None:
+    """Write on the root where the capture comes from."""
     root["capture_id"] = datablock_name(reconstruction.capture_id)
     root["engine"] = datablock_name(reconstruction.engine)
     for key, value in (reconstruction.weights or {}).items():
         root[_property_name(f"weights_{key}")] = datablock_name(value)
     root["upright"] = reconstruction.scene_from_world is not None  # False: which way is up is not known
     root["world_origin"] = [float(value) for value in placement.world_origin]
-    return root
 
 
 def _property_name(text: str) -> str:
