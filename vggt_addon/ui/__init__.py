@@ -1,0 +1,1 @@
+"""What the artist touches in Blender: properties, panels, operators, and the controller behind them."""

@@ -1,0 +1,47 @@
+"""From a scene's properties to what a run is asked.
+
+This module imports nothing beyond the standard library; what it is handed are Blender's properties.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ..settings import EngineSettings, NetworkSettings, RunSettings
+
+PATCH = 14  # pixels: the network's picture is made of such squares
+
+
+def chosen_photos(properties: Any) -> list[str]:
+    """Absolute paths of the photos of `scene.vggt` that are to be used."""
+    return [photo.path for photo in properties.photos if photo.use and not photo.problem]
+
+
+def run_settings(properties: Any, weights_folder: str = "") -> RunSettings:
+    """What `scene.vggt` asks for."""
+    names = [Path(path).name for path in chosen_photos(properties)]
+    reference = Path(properties.reference).name
+    return RunSettings(
+        engine=properties.engine,
+        engine_settings=EngineSettings(
+            seed=properties.seed,
+            depth_size=properties.depth_size,
+            sequence=properties.sequence,
+            network=NetworkSettings(
+                weights_folder=weights_folder,
+                device=properties.device,
+                precision=properties.precision,
+                memory_limit=round(properties.memory_limit, 3),
+                framing=properties.framing,
+                input_size=properties.input_size // PATCH * PATCH,
+                reference=reference if reference in names else "",
+                focal=properties.focal,
+            ),
+        ),
+        point_budget=properties.point_budget,
+    )
+
+
+def capture_name(photos: list[str]) -> str:
+    """A name for the capture of these photos: their folder's, where they share one."""
+    folders = {Path(photo).parent.name for photo in photos}
+    return folders.pop() if len(folders) == 1 and folders != {""} else "Capture"

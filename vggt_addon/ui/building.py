@@ -1,0 +1,177 @@
+"""From a finished job's folder to the scene: brought home and read in a thread, then built in slices.
+
+This module imports bpy beyond the standard library; the room scene, and numpy with it, only when it is needed.
+"""
+
+import os
+import shutil
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from ..reconstruction import Reconstruction
+    from ..scene.parts import BuiltCapture, Steps
+    from ..scene.prepare import Prepared
+
+BEFORE, SHARE = 0.95, 0.05  # of the bar: what the worker did, and what building is
+
+
+class Building:
+    """One capture on its way into a scene.
+
+    `result` is the folder that holds it; with `home` it is moved there first. `replace` is the name of the root whose
+    place it takes. Nothing stands in the scene before the last slice, and that is one undo step.
+    """
+
+    def __init__(self, result: Path, home: Path | None, name: str, scene: str, *, replace: str = "") -> None:
+        self.folder, self._home, self._name, self._scene, self._replace = result, home, name, scene, replace
+        self._reconstruction: Reconstruction | None = None
+        self._prepared: Prepared | None = None
+        self._error: Exception | None = None
+        self._steps: Steps | None = None
+        self._stage, self._fraction = "Reading the result", 0.0
+        self.warnings: tuple[str, ...] = ()
+        self._thread = threading.Thread(target=self._read, name="vggt_addon result", daemon=True)
+        self._thread.start()
+
+    @property
+    def loading(self) -> bool:
+        """Whether the files are still being read."""
+        return self._thread.is_alive()
+
+    @property
+    def stage(self) -> tuple[str, float]:
+        """What is being done, and the share of the whole run that is done."""
+        return self._stage, BEFORE + SHARE * self._fraction
+
+    def advance(self, seconds: float) -> bool:
+        """Build for about `seconds`, one slice at the least; True when the capture stands in the scene.
+
+        Raises UserError where it cannot be built; then nothing of it is in the scene.
+        """
+        if self.loading:
+            return False
+        if self._error is not None:
+            raise _told(self._error) from self._error
+        if not self._may_link():
+            self._stage = "Ready: leave the mode you are in, so that the scene can be added"
+            return False
+        if self._steps is None:
+            self._steps = self._begin()
+        end = time.perf_counter() + seconds
+        while True:
+            try:
+                self._stage, self._fraction = next(self._steps)
+            except StopIteration as finished:
+                self._finish(finished.value)
+                return True
+            if time.perf_counter() >= end:
+                return False
+
+    def interrupt(self) -> None:
+        """Every datablock is about to be replaced (undo, another file): start over at the next `advance`."""
+        if self._steps is not None:
+            self._steps.close()
+            self._steps, self._fraction = None, 0.0
+
+    def after_undo(self) -> None:
+        """An undo or redo may bring parts back that `interrupt` has just removed."""
+        if not self.loading:
+            from ..scene.datablocks import remove_unfinished
+
+            remove_unfinished()
+
+    def give_up(self) -> Path | None:
+        """Leave nothing in the scene; where the capture lies that was to be built, None if it is not there yet."""
+        self.interrupt()
+        return self.folder if self._reconstruction is not None else None
+
+    def _read(self) -> None:
+        """In the thread: no bpy."""
+        from ..reconstruction import Reconstruction
+        from ..scene.prepare import prepare
+
+        try:
+            if self._home is not None:
+                self.folder = bring_home(self.folder, self._home)
+            reconstruction = Reconstruction.load(self.folder)
+            self._prepared = prepare(reconstruction)
+            self._reconstruction = reconstruction
+        except Exception as error:  # told by `advance`, on the main thread
+            self._error = error
+
+    def _begin(self) -> "Steps":
+        from ..scene.build import BuildSettings, build_steps
+
+        scene = bpy.data.scenes.get(self._scene) or bpy.context.scene
+        root = scene.objects.get(self._replace) if self._replace else None
+        if root is not None:
+            from ..scene.rebuild import rebuild_steps
+
+            return rebuild_steps(root, self._reconstruction, prepared=self._prepared)
+        settings = BuildSettings(name=self._name)
+        return build_steps(self._reconstruction, scene, settings=settings, prepared=self._prepared)
+
+    def _finish(self, built: "BuiltCapture") -> None:
+        from ..scene import keep
+
+        keep.adopt(self.folder, built.root)
+        self.warnings = built.warnings
+        photos = len(self._reconstruction.views)
+        push_undo(f"Reconstruct {photos} Photos" if not self._replace else "Rebuild Capture")
+
+    def _may_link(self) -> bool:
+        """Objects can be added, and undone as one step, in object mode alone."""
+        actives = [window.view_layer.objects.active for window in _windows()]
+        return all(active is None or active.mode == "OBJECT" for active in actives)
+
+
+def push_undo(name: str) -> None:
+    """One undo step for all that was done since the last."""
+    windows = _windows()
+    if not windows:  # in the background
+        bpy.ops.ed.undo_push(message=name)
+        return
+    with bpy.context.temp_override(window=windows[0]):
+        bpy.ops.ed.undo_push(message=name)
+
+
+def bring_home(folder: Path, home: Path) -> Path:
+    """Move `folder` to `home`, or to a free name like it, and return where it is; a copy is complete or not there."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    number, place = 1, home
+    while place.exists():
+        number += 1
+        place = home.with_name(f"{home.name} {number}")
+    try:
+        folder.rename(place)
+    except OSError:  # on another disk
+        temporary = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
+        try:
+            shutil.copytree(folder, temporary)
+            os.replace(temporary, place)
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise UserError(
+                f"The capture could not be written to {place}: {error.strerror or error}. It is kept in {folder}.",
+                repr(error),
+            ) from error
+    return place
+
+
+def _windows() -> list[bpy.types.Window]:
+    return [window for manager in bpy.data.window_managers for window in manager.windows]
+
+
+def _told(error: Exception) -> UserError:
+    """What went wrong in the thread, as a sentence."""
+    if isinstance(error, UserError):
+        return error
+    return UserError("The result could not be read: the log has the details.", repr(error))

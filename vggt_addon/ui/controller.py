@@ -1,0 +1,367 @@
+"""The only place that polls: an app timer that takes in what the worker told and builds what it made.
+
+A timer and no modal operator, because Blender ends modal operators when a file is loaded. Everything here runs on the
+main thread. Each call of `tick` is short; `timings` keeps how short.
+This module imports bpy beyond the standard library.
+"""
+
+import atexit
+import logging
+import shutil
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import bpy
+
+from ..errors import UserError
+from ..jobs.launch import worker_launch
+from ..jobs.runner import JobRunner
+from ..jobs.status import JobState
+from . import asking, log, places, thumbnails
+from .building import Building
+from .preferences import preferences
+from .session import ActiveRun, Session
+
+logger = logging.getLogger(__name__)
+TICK_SECONDS = 0.1  # between two looks at the worker
+SLICE_SECONDS = 0.04  # of building in one call, at the least one slice
+PLAN_AFTER_SECONDS = 0.5  # of quiet: a slider that is dragged asks once
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the bar shows."""
+
+    name: str
+    fraction: float  # [0, 1]
+    seconds_left: float | None = None
+
+
+@dataclass
+class Timings:
+    """Seconds that one call held the main thread at the longest: while the worker ran, while the scene was built."""
+
+    waiting: float = 0.0
+    building: float = 0.0
+    calls: int = 0
+    slices: list[tuple[str, float]] = field(default_factory=list)  # of the last building: stage, seconds
+
+    def add(self, seconds: float, stage: str) -> None:
+        """Take note of a call; `stage` is what was built in it, if anything."""
+        self.calls += 1
+        if stage:
+            self.building = max(self.building, seconds)
+            self.slices.append((stage, seconds))
+        else:
+            self.waiting = max(self.waiting, seconds)
+
+
+class _State:
+    """What there is while the extension is enabled."""
+
+    def __init__(self) -> None:
+        self.folder = places.session_folder()
+        self.session = Session(_make_runner, self.folder)
+        self.building: Building | None = None
+        self.plan_due: float | None = None
+        self.timings = Timings()
+
+
+_state: _State | None = None
+
+
+def start() -> None:
+    """Called when the extension is enabled: nothing runs yet."""
+    global _state
+    _state = _State()
+    log.start(places.log_file)
+    atexit.register(stop)  # where Blender is a module, nobody disables add-ons at the end
+
+
+def stop() -> None:
+    """Called when the extension is disabled or Blender quits: ends the worker, leaves the scene as it is."""
+    global _state
+    if _state is None:
+        return
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)
+    if _state.building is not None:
+        _state.building.give_up()
+    _state.session.stop()
+    if _state.session.run is not None:
+        _remove(_state.session.run.folder)
+    thumbnails.clear()
+    shutil.rmtree(_state.folder, ignore_errors=True)
+    log.stop()
+    atexit.unregister(stop)
+    _state = None
+
+
+def session() -> Session:
+    """What this Blender session knows."""
+    return _get().session
+
+
+def timings() -> Timings:
+    """How long our calls held Blender."""
+    return _get().timings
+
+
+def busy() -> bool:
+    """Whether a reconstruction is under way, from the press of the button until its scene stands."""
+    state = _get()
+    return state.session.run is not None or state.building is not None
+
+
+def stage() -> Stage:
+    """What is being done."""
+    state = _get()
+    if state.building is not None:
+        return Stage(*state.building.stage)
+    run = state.session.run
+    if run is None:
+        return Stage("", 0.0)
+    status = run.status
+    if status.state is JobState.CANCELLING:
+        return Stage("Cancelling", status.fraction)
+    name = status.stage or "Starting the engine"
+    return Stage(name, 0.95 * status.fraction, status.seconds_left)
+
+
+def photos_changed() -> None:
+    """The list of photos of some scene changed: look at new ones, plan anew."""
+    state = _get()
+    paths = [photo.path for scene in bpy.data.scenes for photo in scene.vggt.photos]
+    state.session.probe(paths)
+    settings_changed()
+
+
+def settings_changed() -> None:
+    """What is asked of a run changed: the plan that is shown is of something else."""
+    state = _get()
+    state.session.forget_plan()
+    state.plan_due = time.monotonic() + PLAN_AFTER_SECONDS
+    _poll()
+
+
+def start_run(scene: bpy.types.Scene) -> None:
+    """Reconstruct the scene's photos in the background. Raises UserError where it cannot even start."""
+    state = _get()
+    photos = asking.chosen_photos(scene.vggt)
+    folder = places.user_folder("jobs") / uuid.uuid4().hex
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise UserError(f"Nothing can be written to {folder.parent}: {error.strerror}.", repr(error)) from error
+    settings = asking.run_settings(scene.vggt, preferences().weights_folder)
+    state.timings = Timings()
+    state.plan_due = None
+    state.session.start(folder, asking.capture_name(photos), scene.name, photos, settings)
+    _poll()
+
+
+def open_capture(folder: Path, scene: bpy.types.Scene, *, replace: str = "") -> None:
+    """Build the capture that lies in `folder`, in place of the one whose root is called `replace` if any."""
+    state = _get()
+    state.timings = Timings()
+    state.session.message = None
+    state.building = Building(folder, None, folder.name.removesuffix(".capture"), scene.name, replace=replace)
+    _poll()
+
+
+def cancel_run() -> None:
+    """Stop what is under way; the scene stays as it is."""
+    state = _get()
+    if state.building is not None:
+        kept = state.building.give_up()
+        state.building = None
+        _end_run()
+        if kept is not None:
+            state.session.tell("INFO", f"Cancelled. What was reconstructed is kept in {kept}.")
+    else:
+        state.session.cancel()
+    _poll()
+    redraw()
+
+
+def before_undo() -> None:
+    """Blender is about to replace all datablocks: what was built so far is gone in a moment."""
+    if _state is not None and _state.building is not None:
+        _state.building.interrupt()
+
+
+def after_undo() -> None:
+    """Blender replaced all datablocks: the list may be another, and a building begins anew."""
+    if _state is not None:
+        if _state.building is not None:
+            _state.building.after_undo()
+        _fill_in()
+        photos_changed()
+
+
+def before_load() -> None:
+    """Blender is about to open another file: what runs for this one ends."""
+    if _state is None or not busy():
+        return
+    if _state.building is not None:
+        _state.building.interrupt()
+        _state.building.give_up()
+        _state.building = None
+    _state.session.cancel()
+    _state.session.tell("INFO", "Another file was opened, which stopped the reconstruction.")
+
+
+def after_load() -> None:
+    """Another file is open."""
+    if _state is not None:
+        _fill_in()
+        _state.session.forget_plan()
+
+
+def redraw() -> None:
+    """Let the 3D viewports' sidebars show what is new."""
+    for manager in bpy.data.window_managers:
+        for window in manager.windows:
+            for area in window.screen.areas:
+                if area.type == "VIEW_3D":
+                    for region in area.regions:
+                        if region.type == "UI":
+                            region.tag_redraw()
+
+
+def tick() -> float | None:
+    """One call of the timer: seconds until the next, or None where there is nothing left to wait for."""
+    if _state is None:
+        return None
+    state, began = _state, time.perf_counter()
+    built = state.building.stage[0] if state.building is not None and not state.building.loading else ""
+    try:
+        return _advance(state)
+    except Exception:
+        logger.exception("a call of the timer failed")
+        state.building = None
+        state.session.cancel()
+        _end_run()
+        sentence = "Something went wrong in Blender's part of the extension: the log has the details."
+        state.session.tell("ERROR", sentence)
+        redraw()
+        return TICK_SECONDS
+    finally:
+        state.timings.add(time.perf_counter() - began, built)
+
+
+def _advance(state: _State) -> float | None:
+    changed = state.session.step()
+    if changed:
+        _fill_in()
+    run = state.session.run
+    if run is not None and state.building is None and run.status.state.ended:
+        changed = True
+        _after_worker(state, run)
+    if state.building is not None:
+        changed = True
+        _build(state, state.building)
+    if state.plan_due is not None and time.monotonic() >= state.plan_due and not busy():
+        state.plan_due = None
+        _plan()
+    if changed:
+        redraw()
+    if state.building is not None:
+        return 0.02 if state.building.loading else 0.0
+    return TICK_SECONDS if busy() or state.session.working or state.plan_due is not None else None
+
+
+def _after_worker(state: _State, run: ActiveRun) -> None:
+    """The worker has ended the run in one way or another."""
+    status = run.status
+    if status.state is JobState.DONE and status.result is not None:
+        state.building = Building(status.result, _home(run.name), run.name, run.scene)
+        return
+    if status.state is JobState.FAILED:
+        state.session.tell("ERROR", status.sentence, status.detail)
+    _end_run()
+
+
+def _build(state: _State, building: Building) -> None:
+    try:
+        finished = building.advance(SLICE_SECONDS)
+    except UserError as error:
+        state.session.tell("ERROR", error.sentence, error.detail)
+        state.building = None
+        _end_run(keep=building.folder)
+        return
+    if finished:
+        for warning in building.warnings:
+            logger.warning(warning)
+        state.building = None
+        _end_run()
+
+
+def _end_run(keep: Path | None = None) -> None:
+    """The run is over; its folder goes, unless a finished capture at `keep` could not be taken out of it."""
+    run, state = session().run, _get()
+    state.session.run = None
+    state.plan_due = time.monotonic() + PLAN_AFTER_SECONDS
+    if run is not None and not (keep is not None and keep.is_relative_to(run.folder)):
+        # A thread: pictures of many photos take longer to delete than a call may take.
+        threading.Thread(target=_remove, args=(run.folder,), daemon=True).start()
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _home(name: str) -> Path:
+    """Where the capture called `name` is to live: beside the .blend, or with this user until there is one."""
+    from ..scene.keep import folder_beside
+
+    if bpy.data.filepath and preferences().beside_blend:
+        return folder_beside(Path(bpy.data.filepath), name)
+    return places.user_folder("captures") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
+
+
+def _plan() -> None:
+    """Ask for a plan of the scene that is looked at."""
+    scene = bpy.context.scene
+    if scene is not None:
+        settings = asking.run_settings(scene.vggt, preferences().weights_folder)
+        session().plan(asking.chosen_photos(scene.vggt), settings)
+
+
+def _fill_in() -> None:
+    """Write what is known of photos to the lists of all scenes, where it differs."""
+    facts = session().facts
+    for scene in bpy.data.scenes:
+        for photo in scene.vggt.photos:
+            fact = facts.get(photo.path)
+            if fact is None:
+                continue
+            known = {"width": fact.width, "height": fact.height, "problem": fact.problem}
+            for name, value in known.items():
+                if getattr(photo, name) != value:
+                    setattr(photo, name, value)
+            if abs(photo.focal - (fact.focal or 0.0)) > 0.01:
+                photo.focal = fact.focal or 0.0
+    for path, picture in session().thumbnails.items():
+        thumbnails.load(path, picture)
+
+
+def _poll() -> None:
+    """Have `tick` called from now on; in a Blender without windows the script calls it itself."""
+    if not bpy.app.timers.is_registered(tick):
+        bpy.app.timers.register(tick, first_interval=0.0, persistent=True)
+
+
+def _make_runner() -> JobRunner:
+    chosen = preferences()
+    python = places.worker_python(chosen.python)
+    return JobRunner(worker_launch(python, chosen.idle_minutes * 60.0, places.log_file()))
+
+
+def _get() -> _State:
+    if _state is None:
+        raise RuntimeError("the extension is not enabled")
+    return _state

@@ -1,0 +1,28 @@
+"""The names that Blender knows our classes by, so that no panel spells an operator's name.
+
+This module imports nothing.
+"""
+
+CATEGORY = "VGGT"  # the sidebar's tab
+
+ADD_PHOTOS = "vggt.add_photos"
+ADD_FOLDER = "vggt.add_folder"
+DROP_PHOTOS = "vggt.drop_photos"
+REMOVE_PHOTO = "vggt.remove_photo"
+CLEAR_PHOTOS = "vggt.clear_photos"
+MOVE_PHOTO = "vggt.move_photo"
+USE_PHOTOS = "vggt.use_photos"
+SET_REFERENCE = "vggt.set_reference"
+RECONSTRUCT = "vggt.reconstruct"
+CANCEL = "vggt.cancel"
+DISMISS = "vggt.dismiss_message"
+OPEN_CAPTURE = "vggt.open_capture"
+REBUILD_CAPTURE = "vggt.rebuild_capture"
+REMOVE_CAPTURE = "vggt.remove_capture"
+SHOW_PART = "vggt.show_part"
+LOOK_THROUGH = "vggt.look_through"
+OPEN_LOG = "vggt.open_log"
+COPY_REPORT = "vggt.copy_report"
+
+PHOTO_LIST = "VGGT_UL_photos"
+DROP_HANDLER = "VGGT_FH_photos"

@@ -1,0 +1,45 @@
+"""Our own lines in the log, beside the worker's.
+
+This module imports nothing beyond the standard library.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+_ROOT = logging.getLogger(__name__.removesuffix(".ui.log"))  # of the package, whatever it is called here
+_handler: logging.Handler | None = None
+
+
+class _LateFile(logging.Handler):
+    """Opens its file at the first line, so that enabling touches no disk; a disk that refuses costs the line only."""
+
+    def __init__(self, path: Callable[[], Path]) -> None:
+        super().__init__(logging.INFO)
+        self._path = path
+        self.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append one line."""
+        try:
+            with self._path().open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(self.format(record) + "\n")
+        except OSError:
+            self.handleError(record)
+
+
+def start(path: Callable[[], Path]) -> None:
+    """Write what this package logs to the file that `path` names."""
+    global _handler
+    _handler = _LateFile(path)
+    _ROOT.addHandler(_handler)
+    _ROOT.setLevel(logging.INFO)
+
+
+def stop() -> None:
+    """Leave the logging of this process as it was."""
+    global _handler
+    if _handler is not None:
+        _ROOT.removeHandler(_handler)
+        _ROOT.setLevel(logging.NOTSET)
+        _handler = None

@@ -1,0 +1,1 @@
+"""What the sidebar's tab shows; drawing reads and does no work."""

@@ -1,0 +1,45 @@
+"""Which engine, what it needs, and whether it is ready.
+
+This module imports bpy beyond the standard library.
+"""
+
+import bpy
+from bpy.app.translations import pgettext_iface as text
+
+from .. import controller, ids
+from .text import draw_text
+
+
+class VGGT_PT_engine(bpy.types.Panel):
+    """What finds the cameras and measures depth."""
+
+    bl_label = "Engine"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = ids.CATEGORY
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 - how Blender declares it
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Where there are photos."""
+        return context.scene is not None and bool(context.scene.vggt.photos)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The choice, and each engine's state."""
+        layout, properties = self.layout, context.scene.vggt
+        layout.prop(properties, "engine", text="")
+        engines = controller.session().engines
+        if not engines:
+            layout.label(text="Their state is asked for with the first photos.")
+        for state in engines:
+            if properties.engine in ("auto", state.name):
+                box = layout.box()
+                ready = text("ready") if state.ready else text("not ready")
+                box.label(text=f"{state.title}: {ready}", icon="CHECKMARK" if state.ready else "INFO", translate=False)
+                if state.needs:
+                    draw_text(box, context, state.needs)
+                if state.licence:
+                    draw_text(box, context, text("Licence of its weights: {licence}").format(licence=state.licence))
+
+
+CLASSES = (VGGT_PT_engine,)

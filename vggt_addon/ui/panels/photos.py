@@ -1,0 +1,121 @@
+"""The list of photos.
+
+This module imports bpy beyond the standard library.
+"""
+
+from typing import Any
+
+import bpy
+from bpy.app.translations import pgettext_iface as text
+
+from .. import controller, ids, thumbnails, wording
+from .text import draw_text
+
+HINT = "Ten to fifty photos from different sides work best, each sharing half of its picture with the next."
+
+
+class VGGT_UL_photos(bpy.types.UIList):
+    """A line for each photo: its picture, its name, and whether it is used."""
+
+    bl_idname = ids.PHOTO_LIST
+
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
+        index: int = 0,
+        flt_flag: int = 0,
+    ) -> None:
+        """One line."""
+        row = layout.row(align=True)
+        row.prop(item, "use", text="")
+        name = row.row(align=True)
+        name.active = item.use and not item.problem
+        picture = thumbnails.icon(item.path)
+        if item.problem:
+            name.label(text=item.name, icon="ERROR", translate=False)
+        elif picture:
+            name.label(text=item.name, icon_value=picture, translate=False)
+        else:
+            name.label(text=item.name, icon="IMAGE_DATA", translate=False)
+        if item.path == data.reference or (not data.reference and index == 0):
+            row.label(text="", icon="PINNED")
+
+
+class VGGT_PT_photos(bpy.types.Panel):
+    """Photos to reconstruct from."""
+
+    bl_label = "Photos"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = ids.CATEGORY
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Where there is a scene."""
+        return context.scene is not None
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        """How many there are, beside the panel's name."""
+        photos = context.scene.vggt.photos
+        if photos:
+            used = sum(photo.use and not photo.problem for photo in photos)
+            self.layout.label(text=text("{used} of {all}").format(used=used, all=len(photos)), translate=False)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The list, or what to do where it is empty."""
+        layout, properties = self.layout, context.scene.vggt
+        if not properties.photos:
+            box = layout.box()
+            draw_text(box, context, text("Drop photos of one place on the viewport, or:"), "IMAGE_DATA")
+            _draw_adding(box)
+            draw_text(box, context, text(HINT))
+            return
+        row = layout.row()
+        row.template_list(ids.PHOTO_LIST, "", properties, "photos", properties, "active_photo", rows=6)
+        column = row.column(align=True)
+        column.operator(ids.ADD_PHOTOS, text="", icon="ADD")
+        column.operator(ids.REMOVE_PHOTO, text="", icon="REMOVE")
+        column.separator()
+        column.operator(ids.MOVE_PHOTO, text="", icon="TRIA_UP").direction = "UP"
+        column.operator(ids.MOVE_PHOTO, text="", icon="TRIA_DOWN").direction = "DOWN"
+        column.separator()
+        column.operator(ids.SET_REFERENCE, text="", icon="PINNED")
+        column.operator(ids.CLEAR_PHOTOS, text="", icon="TRASH")
+        _draw_adding(layout)
+        if properties.active_photo < len(properties.photos):
+            _draw_photo(layout, context, properties.photos[properties.active_photo])
+
+
+def _draw_adding(layout: bpy.types.UILayout) -> None:
+    row = layout.row(align=True)
+    row.operator(ids.ADD_PHOTOS, icon="FILE_IMAGE")
+    row.operator(ids.ADD_FOLDER, icon="FILE_FOLDER")
+
+
+def _draw_photo(layout: bpy.types.UILayout, context: bpy.types.Context, photo: Any) -> None:
+    """The photo that is chosen on the list: its picture and what is known of it."""
+    box = layout.box()
+    picture = thumbnails.icon(photo.path)
+    if picture:
+        box.template_icon(icon_value=picture, scale=6.0)
+    if photo.problem:
+        draw_text(box, context, photo.problem, "ERROR")
+    elif not photo.width:
+        box.label(text="Being looked at..." if controller.session().working else "Not looked at yet")
+    else:
+        row = box.row()
+        row.label(text=f"{photo.width} x {photo.height}", translate=False)
+        if photo.focal:
+            millimetres = wording.focal_millimetres(photo.focal, photo.width, photo.height)
+            row.label(text=text("{focal} mm (35 mm equivalent)").format(focal=round(millimetres)), translate=False)
+        else:
+            row.label(text="Focal length unknown")
+
+
+CLASSES = (VGGT_UL_photos, VGGT_PT_photos)

@@ -1,0 +1,67 @@
+"""The settings that matter on one screen, the rest folded away.
+
+This module imports bpy only.
+"""
+
+import bpy
+
+from .. import ids
+
+
+class _Sidebar:
+    """Where these panels stand."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = ids.CATEGORY
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 - how Blender declares it
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Where there are photos."""
+        return context.scene is not None and bool(context.scene.vggt.photos)
+
+
+class VGGT_PT_settings(_Sidebar, bpy.types.Panel):
+    """How the photos are reconstructed."""
+
+    bl_label = "Settings"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What most captures need."""
+        layout, properties = self.layout, context.scene.vggt
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(properties, "point_budget")
+        layout.prop(properties, "depth_size")
+        layout.prop(properties, "sequence")
+
+
+class VGGT_PT_network(_Sidebar, bpy.types.Panel):
+    """What concerns the neural network alone."""
+
+    bl_label = "Neural Network"
+    bl_parent_id = "VGGT_PT_settings"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The settings of the learned engines; grey where another engine is chosen."""
+        layout, properties = self.layout, context.scene.vggt
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.active = properties.engine != "sfm"
+        for name in ("focal", "device", "precision", "framing", "input_size", "memory_limit"):
+            layout.prop(properties, name)
+
+
+class VGGT_PT_advanced(_Sidebar, bpy.types.Panel):
+    """What is rarely changed."""
+
+    bl_label = "Advanced"
+    bl_parent_id = "VGGT_PT_settings"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The rest."""
+        layout = self.layout
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(context.scene.vggt, "seed")
+
+
+CLASSES = (VGGT_PT_settings, VGGT_PT_network, VGGT_PT_advanced)

@@ -1,0 +1,18 @@
+"""Long sentences in a panel: Blender's labels do not wrap.
+
+This module imports nothing beyond the room; what it is handed are Blender's layout and context.
+"""
+
+from typing import Any
+
+from .. import wording
+
+
+def draw_text(layout: Any, context: Any, text: str, icon: str = "NONE") -> None:
+    """`text` in as many lines as the region's width asks for, `icon` before the first."""
+    column = layout.column(align=True)
+    column.scale_y = 0.85
+    width = wording.letters(context.region.width, context.preferences.system.ui_scale)
+    for number, line in enumerate(wording.lines(text, width)):
+        first = number == 0 and icon != "NONE"
+        column.label(text=line, icon=icon if first else ("BLANK1" if icon != "NONE" else "NONE"), translate=False)

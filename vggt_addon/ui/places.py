@@ -1,0 +1,38 @@
+"""Where things of this user lie, and what the add-on is called in this Blender.
+
+This module imports bpy beyond the standard library.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import bpy
+
+_SUFFIX = ".vggt_addon.ui"
+# "bl_ext.<repository>.vggt_addon" when installed; run from source there is no add-on around the package.
+ADDON = (__package__ or "").removesuffix(_SUFFIX) if (__package__ or "").endswith(_SUFFIX) else "vggt_addon"
+PYTHON_VARIABLE = "VGGT_ADDON_PYTHON"  # for developers: the Python that runs the worker
+
+
+def user_folder(name: str) -> Path:
+    """The folder `name` of ours among this user's files; an update of the extension leaves it alone."""
+    if ADDON.startswith("bl_ext."):
+        return Path(bpy.utils.extension_path_user(ADDON, path=name, create=True))
+    return Path(bpy.utils.user_resource("DATAFILES", path=f"vggt_addon/{name}", create=True))
+
+
+def session_folder() -> Path:
+    """A folder that Blender removes when it quits."""
+    return Path(tempfile.mkdtemp(prefix="vggt_addon-", dir=bpy.app.tempdir or None))
+
+
+def log_file() -> Path:
+    """What the worker and we write down."""
+    return user_folder("log") / "log.txt"
+
+
+def worker_python(preferred: str) -> Path:
+    """The Python that runs the worker: as the preferences say, as the environment says, or Blender's own."""
+    return Path(preferred or os.environ.get(PYTHON_VARIABLE, "") or sys.executable)
