@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export SHARED
 
-.PHONY: help demo test lint check test-matrix lock clean
+.PHONY: help demo test lint check test-faults test-matrix lock clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -28,6 +28,11 @@ lint: $(VENV)/test.stamp
 
 check: $(VENV)/test.stamp
 	$(BIN)/python -m pytest
+
+## make test-faults            background work when things go wrong: 100 workers killed, rubbish, silence, orphans
+test-faults: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q tests/jobs/test_runner.py tests/jobs/test_cancel_and_stop.py tests/jobs/test_orphans.py
+	$(BIN)/python tests/jobs/faults.py
 
 ## make test-matrix            the tests of the scene on the other Blenders (each in a .venv of its own)
 test-matrix:
