@@ -32,3 +32,21 @@ def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
     remove_leftovers(job)
     assert (tmp_path / "dear" / "file").exists()
     assert not list(job.iterdir())
+
+
+@pytest.mark.parametrize("folder", ["/nowhere/job", "a\0b"])
+def test_a_folder_that_cannot_be_there_is_no_failure(folder: str) -> None:
+    remove_leftovers(Path(folder))
+
+
+def test_what_cannot_be_removed_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "work").mkdir()
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "in use", str(path))
+
+    monkeypatch.setattr("shutil.rmtree", refuse)
+    remove_leftovers(tmp_path)
+    assert "in use" in caplog.text

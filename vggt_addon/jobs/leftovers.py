@@ -20,10 +20,11 @@ def find_leftovers(folder: Path) -> list[Path]:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what `find_leftovers` finds, and follow no link. What the system keeps is logged and stays."""
-    for path in find_leftovers(folder):
-        if path.is_symlink() or not path.is_dir():
-            path.unlink(missing_ok=True)
-            continue
-        shutil.rmtree(path, ignore_errors=True)
-        if path.exists():
-            logger.warning("%s cannot be removed", path)
+    try:
+        for path in find_leftovers(folder):
+            if path.is_symlink() or not path.is_dir():
+                path.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the folder's name
+        logger.warning("what a run has left in %s cannot be removed: %r", folder, error)
