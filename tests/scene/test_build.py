@@ -23,6 +23,7 @@ def described(built: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for item in built.collection.all_objects:
         properties = {key: value for key, value in item.items() if isinstance(value, int | float | str)}
+        properties.pop("capture_created", None)
         found[item.name] = [np.array(item.matrix_world).tolist(), properties, [c.name for c in item.users_collection]]
         if item.type == "CAMERA":
             data = item.data

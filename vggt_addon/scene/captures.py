@@ -1,12 +1,17 @@
-"""The captures of a scene: finding, showing and removing them.
+"""The captures of a scene: finding, showing, removing and rebuilding them.
 
-This module imports nothing beyond the standard library, bpy and the room's own modules.
+This module imports nothing beyond the standard library, bpy, the room's own modules and its neighbour reconstruction.
 """
-
-from collections.abc import Iterable
 
 import bpy
 
+from ..reconstruction import Reconstruction
+from .build import DEFAULTS, slices
+from .datablocks import UNFINISHED
+from .parts import BuildSettings, Steps
+from .prepare import Prepared
+from .rebuild import replace_steps
+from .removal import release, remove_empty, remove_parts
 from .root import CAMERA, PART, POINTS, RELIEF
 from .summary import read_summary
 
@@ -32,9 +37,10 @@ def capture_of(thing: bpy.types.Object) -> bpy.types.Object | None:
 
 
 def parts(root: bpy.types.Object, kind: str | None = None) -> list[bpy.types.Object]:
-    """What was built below `root`: all of it, or one of "cameras", "points", "reliefs". The artist's own is not."""
+    """What was built below `root`: all of it, or one of "cameras", "points", "reliefs". The artist's own is not, but
+    for a copy of a part, which is one too."""
     wanted = set(KINDS.values()) if kind is None else {KINDS[kind]}
-    return [child for child in root.children if child.get(PART) in wanted]
+    return [child for child in root.children if child.get(PART) in wanted and UNFINISHED not in child]
 
 
 def set_visible(root: bpy.types.Object, kind: str, visible: bool) -> None:
@@ -53,7 +59,7 @@ def remove_capture(root: bpy.types.Object) -> None:
 
     What the artist parented below it, or put into its collections, stays where it stands.
     """
-    collections = [one for one in root.users_collection if one.get(PART) is not None]
+    collections = [collection for collection in root.users_collection if PART in collection]
     remove_parts(parts(root))
     release(root)
     bpy.data.objects.remove(root)
@@ -61,52 +67,21 @@ def remove_capture(root: bpy.types.Object) -> None:
         remove_empty(collection)
 
 
-def remove_parts(old: list[bpy.types.Object]) -> None:
-    """Remove these parts with what only they used; the artist's objects below them are let go."""
-    for part in old:
-        release(part)
-    holders = {collection for part in old for collection in part.users_collection if collection.get(PART) is not None}
-    data = {part.data for part in old}
-    materials = {slot for one in data if isinstance(one, bpy.types.Mesh) for slot in one.materials if slot is not None}
-    images = {picture for one in data for picture in _pictures(one)}
-    images |= {picture for material in materials for picture in _textures(material)}
-    bpy.data.batch_remove(old)
-    for unused in (data, materials, images):
-        bpy.data.batch_remove({one for one in unused if not one.users})
-    for collection in holders:
-        if not collection.all_objects:
-            bpy.data.collections.remove(collection)
+def rebuild_steps(
+    root: bpy.types.Object,
+    reconstruction: Reconstruction,
+    settings: BuildSettings = DEFAULTS,
+    *,
+    prepared: Prepared | None = None,
+) -> Steps:
+    """`reconstruction` in the place of what stands below `root`, in slices as `build_steps`.
 
-
-def release(thing: bpy.types.Object) -> None:
-    """Unparent what the artist parented to `thing`, keeping its place."""
-    for child in thing.children:
-        if child.get(PART) is None:
-            place = child.matrix_world.copy()
-            child.parent = None
-            child.matrix_world = place
-
-
-def remove_empty(collection: bpy.types.Collection) -> None:
-    """Remove a collection of ours, and those below, where nothing of the artist's is in them."""
-    for child in list(collection.children):
-        if child.get(PART) is not None:
-            remove_empty(child)
-    if not collection.objects and not collection.children:
-        bpy.data.collections.remove(collection)
+    The root itself stays: name, transform, animation and sliders. The last slice exchanges the parts; what pointed to
+    a camera or relief (the scene's camera, constraints, children) points to the new one of that photo.
+    """
+    return slices(replace_steps(root, reconstruction, settings, prepared, parts))
 
 
 def _age(root: bpy.types.Object) -> tuple[str, str]:
     summary = read_summary(root)
     return (summary.created if summary is not None else "", root.name)
-
-
-def _pictures(data: bpy.types.ID) -> Iterable[bpy.types.Image]:
-    if isinstance(data, bpy.types.Camera):
-        return [background.image for background in data.background_images if background.image is not None]
-    return []
-
-
-def _textures(material: bpy.types.Material) -> Iterable[bpy.types.Image]:
-    nodes = material.node_tree.nodes if material.node_tree is not None else []
-    return [node.image for node in nodes if node.bl_idname == "ShaderNodeTexImage" and node.image is not None]

@@ -59,14 +59,22 @@ def _property_name(text: str) -> str:
 
 
 def add_sliders(root: bpy.types.Object, threshold: float, cut_edges: bool, radius: float | None) -> None:
-    """Give the root the properties that `node_inputs.drive_input` ties modifiers to; `radius` in local units."""
-    root[THRESHOLD] = float(threshold)
-    root.id_properties_ui(THRESHOLD).update(
-        min=0.0, max=1.0, subtype="FACTOR", description="Points and relief faces less certain than this are not shown"
-    )
-    root[CUT_EDGES] = bool(cut_edges)
-    root.id_properties_ui(CUT_EDGES).update(description="Cut the reliefs open where the depth jumps")
-    if radius is not None:
+    """Give the root the properties that `node_inputs.drive_input` ties modifiers to; `radius` in local units.
+
+    One that it has keeps its value.
+    """
+    if THRESHOLD not in root:
+        root[THRESHOLD] = float(threshold)
+        root.id_properties_ui(THRESHOLD).update(
+            min=0.0,
+            max=1.0,
+            subtype="FACTOR",
+            description="Points and relief faces less certain than this are not shown",
+        )
+    if CUT_EDGES not in root:
+        root[CUT_EDGES] = bool(cut_edges)
+        root.id_properties_ui(CUT_EDGES).update(description="Cut the reliefs open where the depth jumps")
+    if radius is not None and RADIUS not in root:
         root[RADIUS] = float(radius)
         root.id_properties_ui(RADIUS).update(
             min=0.0, soft_max=10 * radius, precision=4, description="Size of the points, in the capture's own units"

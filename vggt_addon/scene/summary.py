@@ -14,7 +14,8 @@ from typing import Any
 
 from ..reconstruction import Reconstruction, View
 
-SUMMARY = "capture_summary"  # custom property of the root: JSON
+SUMMARY = "capture_summary"  # custom property of the root: JSON, the same for the same capture
+CREATED = "capture_created"  # custom property of the root
 LONGEST = 100_000  # characters of that text
 MOST_LISTED = 100  # photos and warnings: a result box shows fewer, and draws them many times a second
 LONGEST_SENTENCE = 300  # characters
@@ -42,8 +43,8 @@ class CaptureSummary:
     created: str  # when it was built, ISO 8601, UTC
 
 
-def summarize(reconstruction: Reconstruction, now: datetime | None = None) -> CaptureSummary:
-    """The summary of `reconstruction`, built `now` (default: at this moment)."""
+def summarize(reconstruction: Reconstruction) -> CaptureSummary:
+    """The summary of `reconstruction`, as if built at this moment."""
     views, weights = reconstruction.views, reconstruction.weights or {}
     error = reconstruction.report.get("reprojection_error")
     pixels = [_focal(view) for view in views]
@@ -61,33 +62,38 @@ def summarize(reconstruction: Reconstruction, now: datetime | None = None) -> Ca
         focal_range=(min(millimetres), max(millimetres)) if views else None,
         focal_range_pixels=(min(pixels), max(pixels)) if views else None,
         focal_uncertain=any(view.report.focal_uncertain for view in views),
-        created=(now or datetime.now(UTC)).isoformat(timespec="milliseconds"),
+        created=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
 
 
 def write_summary(root: MutableMapping[str, Any], reconstruction: Reconstruction) -> None:
     """Write the summary of `reconstruction` on `root`, an object of Blender's."""
     summary = summarize(reconstruction)
-    while len(text := json.dumps(asdict(summary), allow_nan=False)) > LONGEST:
+    while len(text := _text(summary)) > LONGEST:
         shorter = slice(max(len(summary.left_out), len(summary.warnings)) // 2)
         summary = replace(summary, left_out=summary.left_out[shorter], warnings=summary.warnings[shorter])
-    root[SUMMARY] = text
+    root[SUMMARY], root[CREATED] = text, summary.created
 
 
 def read_summary(root: Mapping[str, Any]) -> CaptureSummary | None:
     """What `write_summary` wrote; None where nothing reads as that. Cheap enough for a panel's draw."""
-    text = root.get(SUMMARY)
-    return _parsed(text) if isinstance(text, str) and len(text) <= LONGEST else None
+    text, created = root.get(SUMMARY), root.get(CREATED)
+    if not (isinstance(text, str) and len(text) <= LONGEST and isinstance(created, str) and len(created) < 40):
+        return None
+    return _parsed(text, created)
 
 
 @lru_cache(maxsize=16)
-def _parsed(text: str) -> CaptureSummary | None:
+def _parsed(text: str, created: str) -> CaptureSummary | None:
     try:
+        datetime.fromisoformat(created)
         document = json.loads(text, parse_constant=_refuse)
-        if not isinstance(document, dict) or document.keys() != {field.name for field in fields(CaptureSummary)}:
+        if not isinstance(document, dict) or document.keys() != {field.name for field in fields(CaptureSummary)} - {
+            "created"
+        }:
             return None
         return CaptureSummary(
-            **{name: _string(document[name]) for name in ("engine", "weights", "licence", "created")},
+            **{name: _string(document[name]) for name in ("engine", "weights", "licence")},
             **{name: _count(document[name]) for name in ("photos_placed", "photos_left_out", "points")},
             left_out=tuple((_string(name), _string(reason)) for name, reason in _list(document["left_out"])),
             warnings=tuple(_string(warning) for warning in _list(document["warnings"])),
@@ -95,9 +101,16 @@ def _parsed(text: str) -> CaptureSummary | None:
             focal_range=_range(document["focal_range"]),
             focal_range_pixels=_range(document["focal_range_pixels"]),
             focal_uncertain=document["focal_uncertain"] is True,
+            created=created,
         )
     except (ValueError, TypeError, RecursionError):
         return None
+
+
+def _text(summary: CaptureSummary) -> str:
+    document = asdict(summary)
+    del document["created"]
+    return json.dumps(document, allow_nan=False)
 
 
 def _focal(view: View) -> float:
