@@ -4,10 +4,8 @@ This module imports bpy beyond the standard library; the room scene, and numpy w
 """
 
 import os
-import shutil
 import threading
 import time
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +24,16 @@ BEFORE, SHARE = 0.95, 0.05  # of the bar: what the worker did, and what building
 class Building:
     """One capture on its way into a scene.
 
-    `result` is the folder that holds it; with `home` it is moved there first. `replace` is the name of the root whose
-    place it takes. Nothing stands in the scene before the last slice, and that is one undo step.
+    `result` is the folder that holds it; with `home` it is brought there first. `ours`: it is to come along when the
+    .blend is saved. `replace` is the name of the root whose place it takes. Nothing stands in the scene before the last
+    slice, and that is one undo step.
     """
 
-    def __init__(self, result: Path, home: Path | None, name: str, scene: str, *, replace: str = "") -> None:
-        self.folder, self._home, self._name, self._scene, self._replace = result, home, name, scene, replace
+    def __init__(
+        self, result: Path, home: Path | None, name: str, scene: str, *, ours: bool = True, replace: str = ""
+    ) -> None:
+        self.folder, self._home, self._name, self._scene = result, home, name, scene
+        self._ours, self._replace = ours, replace
         self._reconstruction: Reconstruction | None = None
         self._prepared: Prepared | None = None
         self._error: Exception | None = None
@@ -81,13 +83,6 @@ class Building:
             self._steps.close()
             self._steps, self._fraction = None, 0.0
 
-    def after_undo(self) -> None:
-        """An undo or redo may bring parts back that `interrupt` has just removed."""
-        if not self.loading:
-            from ..scene.datablocks import remove_unfinished
-
-            remove_unfinished()
-
     def give_up(self) -> Path | None:
         """Leave nothing in the scene; where the capture lies that was to be built, None if it is not there yet."""
         self.interrupt()
@@ -113,7 +108,7 @@ class Building:
         scene = bpy.data.scenes.get(self._scene) or bpy.context.scene
         root = scene.objects.get(self._replace) if self._replace else None
         if root is not None:
-            from ..scene.rebuild import rebuild_steps
+            from ..scene.captures import rebuild_steps
 
             return rebuild_steps(root, self._reconstruction, prepared=self._prepared)
         settings = BuildSettings(name=self._name)
@@ -122,7 +117,8 @@ class Building:
     def _finish(self, built: "BuiltCapture") -> None:
         from ..scene import keep
 
-        keep.adopt(self.folder, built.root)
+        if not self._replace:
+            keep.adopt(self.folder, built.root, ours=self._ours)
         self.warnings = built.warnings
         photos = len(self._reconstruction.views)
         push_undo(f"Reconstruct {photos} Photos" if not self._replace else "Rebuild Capture")
@@ -144,26 +140,20 @@ def push_undo(name: str) -> None:
 
 
 def bring_home(folder: Path, home: Path) -> Path:
-    """Move `folder` to `home`, or to a free name like it, and return where it is; a copy is complete or not there."""
-    home.parent.mkdir(parents=True, exist_ok=True)
+    """Copy the capture in `folder` to `home`, or to a free name like it; hard links, where the disk has them."""
+    from ..scene.folders import copy_capture
+
     number, place = 1, home
-    while place.exists():
+    while os.path.lexists(place):
         number += 1
         place = home.with_name(f"{home.name} {number}")
     try:
-        folder.rename(place)
-    except OSError:  # on another disk
-        temporary = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
-        try:
-            shutil.copytree(folder, temporary)
-            os.replace(temporary, place)
-        except OSError as error:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise UserError(
-                f"The capture could not be written to {place}: {error.strerror or error}. It is kept in {folder}.",
-                repr(error),
-            ) from error
-    return place
+        return copy_capture(folder, place, link_pictures=True)
+    except OSError as error:
+        raise UserError(
+            f"The capture could not be written to {place}: {error.strerror or error}. It is kept in {folder}.",
+            repr(error),
+        ) from error
 
 
 def _windows() -> list[bpy.types.Window]:

@@ -66,6 +66,7 @@ class _State:
         self.folder = places.session_folder()
         self.session = Session(_make_runner, self.folder)
         self.building: Building | None = None
+        self.has_built = False  # a capture was begun in this session, to its end or not
         self.plan_due: float | None = None
         self.timings = Timings()
 
@@ -168,7 +169,9 @@ def open_capture(folder: Path, scene: bpy.types.Scene, *, replace: str = "") -> 
     state = _get()
     state.timings = Timings()
     state.session.message = None
-    state.building = Building(folder, None, folder.name.removesuffix(".capture"), scene.name, replace=replace)
+    ours = folder.is_relative_to(places.user_folder("captures"))
+    name = folder.name.removesuffix(".capture")
+    state.building = Building(folder, None, name, scene.name, ours=ours, replace=replace)
     _poll()
 
 
@@ -196,8 +199,7 @@ def before_undo() -> None:
 def after_undo() -> None:
     """Blender replaced all datablocks: the list may be another, and a building begins anew."""
     if _state is not None:
-        if _state.building is not None:
-            _state.building.after_undo()
+        _clear_away()
         _fill_in()
         photos_changed()
 
@@ -217,8 +219,17 @@ def before_load() -> None:
 def after_load() -> None:
     """Another file is open."""
     if _state is not None:
+        _clear_away()
         _fill_in()
         _state.session.forget_plan()
+
+
+def _clear_away() -> None:
+    """An undo, a redo or another file may have brought parts back of a build that was given up."""
+    if _get().has_built:
+        from ..scene.datablocks import remove_unfinished
+
+        remove_unfinished()
 
 
 def redraw() -> None:
@@ -286,6 +297,7 @@ def _after_worker(state: _State, run: ActiveRun) -> None:
 
 
 def _build(state: _State, building: Building) -> None:
+    state.has_built = True
     try:
         finished = building.advance(SLICE_SECONDS)
     except UserError as error:

@@ -37,6 +37,11 @@ def _before_save(path: str, *_: Any) -> None:
     keeping.before_save(path)
 
 
+@persistent
+def _after_save(path: str, *_: Any) -> None:
+    keeping.after_save(path)
+
+
 HANDLERS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("undo_pre", _before_undo),
     ("redo_pre", _before_undo),
@@ -45,6 +50,7 @@ HANDLERS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("load_pre", _before_load),
     ("load_post", _after_load),
     ("save_pre", _before_save),
+    ("save_post", _after_save),
 )
 
 

@@ -13,11 +13,20 @@ from .preferences import preferences
 
 def before_save(path: str) -> None:
     """Blender is about to write `path`; empty for its start-up file."""
-    if not path or not preferences().beside_blend:
-        return
-    if not any("capture_id" in thing for thing in bpy.data.objects):
-        return
-    from ..scene import keep
+    if path and preferences().beside_blend and _captures():
+        from ..scene import keep
 
-    for warning in keep.before_save(Path(path)):
-        controller.session().tell("INFO", warning)
+        for warning in keep.before_save(Path(path)):
+            controller.session().tell("INFO", warning)
+
+
+def after_save(path: str) -> None:
+    """Blender has written `path`."""
+    if path and _captures():
+        from ..scene import keep
+
+        keep.after_save(Path(path))
+
+
+def _captures() -> bool:
+    return any("capture_id" in thing for thing in bpy.data.objects)

@@ -78,7 +78,12 @@ class Session:
         return bool(self._plan_job)
 
     def probe(self, paths: Sequence[str]) -> None:
-        """Look at those of `paths` that are not known yet; what is found comes with `step`."""
+        """Look at those of `paths` that are not known yet; what is found comes with `step`.
+
+        What is known of others is forgotten, so that a photo that was mended is looked at anew when it is added again.
+        """
+        listed = set(paths)
+        self.facts = {path: facts for path, facts in self.facts.items() if path in listed}
         under_way = {path for asked in self._asked.values() for path in asked}
         unknown = tuple(path for path in paths if path not in self.facts and path not in under_way)
         if not unknown:

@@ -109,6 +109,7 @@ class VGGT_OT_show_part(_OnCapture, bpy.types.Operator):
             ("points", "Points", "The coloured cloud"),
             ("reliefs", "Reliefs", "Each photo as a surface"),
         ),
+        description="Which part of the capture",
     )
     show: BoolProperty(name="Show", default=True, description="Show it, or hide it")
 

@@ -60,7 +60,11 @@ class VGGT_OT_move_photo(_OnPhotos, bpy.types.Operator):
     bl_idname = ids.MOVE_PHOTO
     bl_label = "Move Photo"
 
-    direction: EnumProperty(name="Direction", items=(("UP", "Up", "To the front"), ("DOWN", "Down", "To the back")))
+    direction: EnumProperty(
+        name="Direction",
+        items=(("UP", "Up", "To the front"), ("DOWN", "Down", "To the back")),
+        description="Towards the front of the list, or its end",
+    )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Change places with its neighbour."""
