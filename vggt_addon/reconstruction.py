@@ -112,9 +112,14 @@ class View:
             raise ValueError(f"{self.name}: relief_depth has holes")
 
 
+POINTS_GIVEN = "points_given"
+"""In a Reconstruction's report: how many points its engine handed over. Where it is there, postprocessing thins these
+instead of gathering points from depth."""
+
+
 @dataclass(frozen=True)
 class PointCloud:
-    """Coloured points, gathered from the depth of all views and thinned."""
+    """Coloured points, gathered from the depth of all views, or an engine's own (see POINTS_GIVEN), and thinned."""
 
     position: NDArray[np.float64]  # (n, 3) world
     color: NDArray[np.uint8]  # (n, 3) sRGB

@@ -2,21 +2,23 @@
 
 Only what was measured is read (cameras, depth, confidence, color), and only what follows from it is replaced
 (relief_depth, depth_edge, points, scene_from_world, report["postprocess"]), so running it twice changes nothing.
+Points that an engine handed over are thinned, not gathered anew; what is thinned away does not come back.
 This module imports nothing beyond the standard library and numpy.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..progress import Cancel, Progress, check, never, no_progress, span
-from ..reconstruction import Json, PointCloud, Reconstruction, View
+from ..reconstruction import POINTS_GIVEN, Json, PointCloud, Reconstruction, View
 from ..settings import POINT_BUDGET
 from .depth_edges import STEP, depth_edges
 from .fill import fill_depth
 from .placement import EXTENT, place
-from .points import CONFIDENCE_FLOOR, GatheredPoints, gather_points, sample_points
+from .points import CONFIDENCE_FLOOR, GatheredPoints, gather_points, sample_points, thin_points
 from .upright import find_up
 
 
@@ -48,7 +50,7 @@ def postprocess(
     if not reconstruction.views:
         return reconstruction
     views = _with_reliefs(reconstruction.views, settings, span(progress, 0.0, 0.5), cancel)
-    points = gather_points(views, settings.point_budget, settings.confidence_floor, span(progress, 0.5, 0.9), cancel)
+    points = _points(reconstruction, views, settings, span(progress, 0.5, 0.9), cancel)
     progress("Turning the scene upright", 0.9)
     cameras_from_world = np.array([view.camera_from_world for view in views])
     positions = sample_points(views, cancel=cancel)
@@ -70,6 +72,27 @@ def postprocess(
         scene_from_world=placement.scene_from_world,
         report={**reconstruction.report, "postprocess": figures},
     )
+
+
+def _points(
+    reconstruction: Reconstruction,
+    views: tuple[View, ...],
+    settings: PostprocessSettings,
+    progress: Progress,
+    cancel: Cancel,
+) -> GatheredPoints | None:
+    """The engine's own points, thinned, where it handed some over; else those that depth gives."""
+    budget, floor = settings.point_budget, settings.confidence_floor
+    if POINTS_GIVEN not in reconstruction.report:
+        return gather_points(views, budget, floor, progress, cancel)
+    if reconstruction.points is None:
+        return None
+    earlier = reconstruction.report.get("postprocess")
+    voxel = earlier.get("voxel_size") if isinstance(earlier, Mapping) else 0.0
+    voxel_before = float(voxel) if isinstance(voxel, int | float) else 0.0
+    found = thin_points(reconstruction.points, views, budget, floor, voxel_before, progress, cancel)
+    given = reconstruction.report[POINTS_GIVEN]
+    return dataclasses.replace(found, before=given) if found and isinstance(given, int) else found
 
 
 def _with_reliefs(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.projection import camera_center, grid_pixels, unproject
+from ..geometry.projection import camera_center, grid_pixels, transform, unproject
 from ..progress import Cancel, Progress, check, never, no_progress
 from ..reconstruction import PointCloud, View
 from ..settings import POINT_BUDGET
@@ -64,16 +64,70 @@ def gather_points(
     samples = _samples(views, confidence_floor, progress, cancel)
     if not len(samples.view):
         return None
-    kept, voxel = np.arange(len(samples.view)), 0.0
-    if len(kept) > budget:
-        voxel, keys = _voxels_for(samples.offset, budget, cancel)
-        progress("Thinning points", 0.8)
-        kept = _most_confident(keys, samples.confidence)
-        if len(kept) > budget:
-            kept = kept[np.linspace(0, len(kept) - 1, budget).astype(np.int64)]
+    kept, voxel = _thinned(samples.offset, samples.confidence, budget, progress, cancel)
     cloud = _cloud(views, samples, kept, voxel)
     progress("Thinning points", 1.0)
     return GatheredPoints(cloud, len(samples.view), voxel)
+
+
+def thin_points(
+    cloud: PointCloud,
+    views: Sequence[View],
+    budget: int = POINT_BUDGET,
+    confidence_floor: float = CONFIDENCE_FLOOR,
+    voxel_before: float = 0.0,
+    progress: Progress = no_progress,
+    cancel: Cancel = never,
+) -> GatheredPoints | None:
+    """An engine's own points, those of `confidence` > the floor thinned to the budget as `gather_points` does it.
+
+    Edges of the depth maps are not asked: the points may not agree with these. `voxel_before` is what an earlier
+    thinning took, so that doing it again changes nothing. None where no point qualifies. Deterministic.
+    """
+    usable = np.flatnonzero(cloud.confidence > confidence_floor)
+    if not len(usable):
+        return None
+    offset = np.empty((len(usable), 3), np.float32)
+    origin = _origin(views)
+    for start in range(0, len(usable), BLOCK):
+        offset[start : start + BLOCK] = cloud.position[usable[start : start + BLOCK]] - origin
+    kept, voxel = _thinned(offset, cloud.confidence[usable], budget, progress, cancel)
+    kept, voxel = usable[kept], max(voxel, voxel_before)
+    footprint = _footprints(cloud.position[kept], cloud.view[kept], views)
+    thinned = PointCloud(
+        position=cloud.position[kept],
+        color=cloud.color[kept],
+        confidence=cloud.confidence[kept],
+        view=cloud.view[kept],
+        spacing=float(np.median(np.maximum(footprint, voxel))),
+    )
+    progress("Thinning points", 1.0)
+    return GatheredPoints(thinned, len(usable), voxel)
+
+
+def _thinned(
+    offset: NDArray[np.float32], confidence: NDArray[np.float32], budget: int, progress: Progress, cancel: Cancel
+) -> tuple[NDArray[np.int64], float]:
+    """Which of m > 0 points remain, ascending, and the voxel's size: 0 where all do."""
+    kept, voxel = np.arange(len(offset)), 0.0
+    if len(kept) > budget:
+        voxel, keys = _voxels_for(offset, budget, cancel)
+        progress("Thinning points", 0.8)
+        kept = _most_confident(keys, confidence)
+        if len(kept) > budget:
+            kept = kept[np.linspace(0, len(kept) - 1, budget).astype(np.int64)]
+    return kept, voxel
+
+
+def _footprints(position: Float, view_index: NDArray[np.int32], views: Sequence[View]) -> Float:
+    """What one grid pixel of its view spans at each point, world units (n,); 0 behind the camera or without a grid."""
+    footprint = np.zeros(len(position))
+    for index, view in enumerate(views):
+        own = view_index == index
+        if own.any() and view.photo_from_grid is not None:
+            depth = transform(view.camera_from_world, position[own])[:, 2]
+            footprint[own] = np.maximum(depth, 0) * _grid_step(view)
+    return footprint
 
 
 def sample_points(views: Sequence[View], count: int = SAMPLE, cancel: Cancel = never) -> Float:

@@ -135,11 +135,15 @@ def encode(camera_from_world: Float, focal: float, photo_from_input: Float, size
     return np.asarray(np.concatenate(parts), np.float64)
 
 
-def output(encoding: Float, depth: Float, confidence: Float) -> VggtOutput:
-    """(S, 9), (S, H, W), (S, H, W) as the network hands them over; of earlier rounds there is nonsense."""
+def output(encoding: Float, depth: Float, confidence: Float, points: Float | None = None) -> VggtOutput:
+    """(S, 9), (S, H, W), (S, H, W), and (S, H, W, 4) of the point head, confidence last, as the network hands them
+    over; of earlier rounds there is nonsense."""
     rounds = np.stack([np.full_like(encoding, 0.25), encoding])[:, None]
     said = [torch.from_numpy(values.astype(np.float32)) for values in (rounds, depth[None], confidence[None])]
-    return VggtOutput(said[0], said[1], said[2], None, None, None)
+    if points is None:
+        return VggtOutput(said[0], said[1], said[2], None, None, None)
+    cloud = torch.from_numpy(points[None].astype(np.float32))
+    return VggtOutput(said[0], said[1], said[2], cloud[..., :3], cloud[..., 3], None)
 
 
 @dataclass
@@ -149,6 +153,9 @@ class StandIn:
     folder: Path  # where the shots were written
     shots: Sequence[Shot] = SHOTS
     tamper: Callable[[Float, Float], None] = lambda encoding, depth: None
+    spoil_points: Callable[[Float], None] | None = (
+        None  # given: it has a point head, whose (S, H, W, 4) this may change
+    )
     seen: list[str] = field(default_factory=list)  # names of the photos, in the order in which they were handed over
 
     def __call__(self, images: torch.Tensor, chunks: Chunks, on_step: OnStep) -> VggtOutput:
@@ -157,11 +164,14 @@ class StandIn:
         answers = [self._answer(picture) for picture in pictures]
         for _ in range(STEPS):
             on_step()
-        encoding, depth, confidence = (np.stack(part) for part in zip(*answers, strict=True))
+        encoding, depth, confidence, points = (np.stack(part) for part in zip(*answers, strict=True))
         self.tamper(encoding, depth)
-        return output(encoding, depth, confidence)
+        if self.spoil_points is None:
+            return output(encoding, depth, confidence)
+        self.spoil_points(points)
+        return output(encoding, depth, confidence, points)
 
-    def _answer(self, picture: Float) -> tuple[Float, Float, Float]:
+    def _answer(self, picture: Float) -> tuple[Float, Float, Float, Float]:
         size = (picture.shape[0], picture.shape[1])
         counts = [int((np.abs(picture[..., 2] - shot.blue) <= 4).sum()) for shot in self.shots]
         shot = self.shots[int(np.argmax(counts))]
@@ -172,7 +182,9 @@ class StandIn:
         pixels = np.stack([columns, rows, np.ones(size)], axis=-1) @ photo_from_input.T
         inside = ((pixels[..., :2] >= 0) & (pixels[..., :2] <= (shot.width, shot.height))).all(axis=-1)
         depth = np.where(inside, shot.surface_depth(pixels[..., :2]), BESIDE)
-        return encode(shot.camera_from_world, shot.focal, photo_from_input, size), depth, trust(shot, pixels)
+        points = unproject(shot.intrinsics, shot.camera_from_world, pixels[..., :2], depth)
+        said = np.concatenate([points, point_trust(shot, pixels)[..., None]], axis=-1)
+        return encode(shot.camera_from_world, shot.focal, photo_from_input, size), depth, trust(shot, pixels), said
 
     def _seen_map(self, picture: Float, where: NDArray[np.bool_], shot: Shot) -> Float:
         """photo_from_input (3, 3), read from the levels of the pixels `where`. Turned or sheared photos are refused."""
@@ -193,6 +205,11 @@ class StandIn:
 def trust(shot: Shot, pixels: Float) -> Float:
     """The network's confidence at photo pixels (..., 2 or 3): from 1 at the photo's left to 9 at its right."""
     return np.asarray(1 + 8 * np.clip(pixels[..., 0] / shot.width, 0, 1))
+
+
+def point_trust(shot: Shot, pixels: Float) -> Float:
+    """The point head's confidence: from 1 at the photo's top to 5 at its bottom."""
+    return np.asarray(1 + 4 * np.clip(pixels[..., 1] / shot.height, 0, 1))
 
 
 def _inner(mask: NDArray[np.bool_], margin: int) -> NDArray[np.bool_]:

@@ -1,8 +1,8 @@
 """The main engine: one forward pass of VGGT from photos to cameras and depth.
 
 Confidence: the network's own c >= 1 as 1 - 1/c, pixel by pixel, whatever the other photos are; 0 where depth is not
-finite or the photo is transparent (see photo_cameras). Points come from depth and cameras. The first photo is the
-network's reference frame; another becomes that by being handed over first.
+finite or the photo is transparent (see photo_cameras). Points come from depth and cameras, or from the point head where
+that is asked for. The first photo is the network's reference frame; another becomes that by being handed over first.
 This module imports nothing beyond the standard library; its neighbours import numpy, Pillow and torch.
 """
 
@@ -20,7 +20,7 @@ from ...photos.photo import Photo
 from ...photos.read import decode as read_pixels
 from ...photos.upright_copy import write_upright_copy
 from ...progress import Cancel, Progress, check, span
-from ...reconstruction import Reconstruction, SolveReport, View
+from ...reconstruction import POINTS_GIVEN, Reconstruction, SolveReport, View
 from ...settings import EngineSettings, NetworkSettings
 from ..base import EnginePlan
 from ..cost import GIGABYTE, finishing_seconds, pictures_seconds, plan_sentence
@@ -31,6 +31,7 @@ from .framing import MODES, PATCH, Framing, frame_photos
 from .load import Loaded, heads_for, weights_memory
 from .photo_cameras import PhotoCameras, decode, photo_depth
 from .plan import Plan, Request, fitting_plans, plans
+from .point_cloud import head_points
 from .preprocess import LoadedPhotos, load_inputs
 from .run import Answer, run
 from .warm import WarmLoader
@@ -125,7 +126,11 @@ class VggtEngine:
         taken = time.monotonic() - started
         cameras = _cameras(answer, in_order, prepared.framings, settings.network)
         views = _views(in_order, prepared, pixels, answer, cameras, workspace, span(progress, 0.95, 1.0), cancel)
-        return _reconstruction(views, prepared, cameras, loaded, settings, answer.plan, taken)
+        made = _reconstruction(views, prepared, cameras, loaded, settings, answer.plan, taken)
+        if "point" not in request.heads:
+            return made
+        points = head_points(answer, prepared.order, prepared.framings, pixels, cameras, views)
+        return made.replace(points=points, report={**made.report, POINTS_GIVEN: len(points.position)})
 
 
 @contextmanager

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
-from ...geometry.projection import inverse_rigid
+from ...geometry.projection import inverse_rigid, transform
 from ...reconstruction import LeftOut
 from .framing import Framing
 
@@ -149,8 +149,38 @@ def photo_depth(
     known = np.isfinite(along) & (along > 0) & np.isfinite(trust)
     if opaque is not None:
         known &= opaque
-    above_one = np.maximum(np.where(known, trust, 1.0), 1.0)
-    return np.where(known, along, 0).astype(np.float32), ((above_one - 1) / above_one).astype(np.float32)
+    return np.where(known, along, 0).astype(np.float32), _share_of_trust(np.where(known, trust, 1.0))
+
+
+def photo_points(
+    points: NDArray[np.float32],
+    confidence: NDArray[np.float32],
+    framing: Framing,
+    world_from_network: Float,
+    opaque: NDArray[np.bool_] | None = None,
+) -> tuple[Float, NDArray[np.float32], NDArray[np.int64]]:
+    """The point head's points (H, W, 3) and confidence (H, W) of the input -> those of the photo: m of them.
+
+    Positions (m, 3) in the cameras' world, confidence (m,) as `photo_depth` has it, and where each stands on the
+    framing's grid: flat index (m,), ascending. Padding, what is not finite, and what `opaque` (h, w) leaves out is
+    dropped. Raises ValueError where a map is not of the input's size.
+    """
+    size = (framing.input_height, framing.input_width)
+    if points.shape != (*size, 3) or confidence.shape != size:
+        raise ValueError(f"points {points.shape} and confidence {confidence.shape} for an input of {size}")
+    at, trust = points[framing.content], confidence[framing.content].astype(np.float64)
+    known = np.isfinite(at).all(axis=-1) & np.isfinite(trust)
+    if opaque is not None:
+        known &= opaque
+    pixel = np.flatnonzero(known)
+    positions = transform(world_from_network, at[known].astype(np.float64))
+    return positions, _share_of_trust(trust[known]), pixel
+
+
+def _share_of_trust(trust: Float) -> NDArray[np.float32]:
+    """The network's confidence c, from 1 up, as 1 - 1/c."""
+    above_one = np.maximum(trust, 1.0)
+    return np.asarray((above_one - 1) / above_one, np.float32)
 
 
 def _pose(encoding: Float, name: str) -> Float:

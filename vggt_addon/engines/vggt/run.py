@@ -36,6 +36,8 @@ class Answer:
     depth: NDArray[np.float32]  # (S, H, W)
     confidence: NDArray[np.float32]  # (S, H, W), from 1 up
     plan: Plan  # that was run in the end
+    points: NDArray[np.float32] | None = None  # (S, H, W, 3) in the network's world; None without the point head
+    points_confidence: NDArray[np.float32] | None = None  # (S, H, W), from 1 up; likewise
 
 
 def run(
@@ -107,7 +109,14 @@ def _answer(output: VggtOutput, plan: Plan) -> Answer:
         depth=output.depth[0].float().cpu().numpy(),
         confidence=output.depth_confidence[0].float().cpu().numpy(),
         plan=plan,
+        points=_maps(output.points),
+        points_confidence=_maps(output.points_confidence),
     )
+
+
+def _maps(values: torch.Tensor | None) -> NDArray[np.float32] | None:
+    """Those of the one scene that was asked for."""
+    return None if values is None else values[0].float().cpu().numpy()
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
