@@ -4,6 +4,7 @@ import ctypes
 import platform
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from vggt_addon.engines.layers import main_memory
-from vggt_addon.engines.layers.devices import Device, choose_dtype, find_device
+from vggt_addon.engines.layers.devices import Device, choose_dtype, find_device, release_memory
 from vggt_addon.engines.layers.main_memory import UNLIMITED, free_memory
 from vggt_addon.errors import EngineError
 
@@ -69,6 +70,24 @@ def test_an_apple_gpu(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 12_000_000_000)
     assert find_device(name) == Device(torch.device("mps"), "the Apple GPU", 12_000_000_000, torch.float32)
+
+
+def test_what_nobody_uses_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given.append("cuda"))
+    monkeypatch.setattr(torch.mps, "empty_cache", lambda: given.append("mps"))
+
+    class Ring:
+        """Kept by itself alone."""
+
+        def __init__(self) -> None:
+            self.own = self
+
+    for kind in ("cpu", "cuda", "mps"):
+        kept = weakref.ref(Ring())
+        release_memory(Device(torch.device(kind), "", 0, torch.float32))
+        assert kept() is None, kind
+    assert given == ["cuda", "mps"]
 
 
 # --- precisions

@@ -465,3 +465,35 @@ def test_a_cancel_is_answered_wherever_it_is_asked(ask: Callable[..., Asked], pa
         with pytest.raises(Cancelled):
             ask(photos, shots, input_size=140, cancel=lambda answers=answers: next(answers))
     assert len(ask(photos, shots, input_size=140).result.views) == 2
+
+
+# --- what is left behind
+
+
+def test_a_run_leaves_torchs_threads_and_the_devices_memory_as_they_were(
+    monkeypatch: pytest.MonkeyPatch, pair: Any, standin: ModuleType, tmp_path: Path
+) -> None:
+    shots, photos = pair
+    threads: list[int] = []
+    released: list[Device] = []
+
+    def tamper(encoding: Float, depth: Float) -> None:
+        threads.append(torch.get_num_threads())
+        if len(threads) == 2:
+            raise ValueError("a fault")
+
+    monkeypatch.setattr(engine, "release_memory", released.append)
+    made = engine.VggtEngine(lambda *_: Loaded(standin.StandIn(photos[0].path.parent, shots, tamper), standin.RECORD))
+    settings = EngineSettings(threads=1, network=NetworkSettings(device="cpu", input_size=140))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        made.reconstruct(photos, tmp_path, settings, no_progress, never)
+        assert torch.get_num_threads() == 2 and len(released) == 1
+        with pytest.raises(ValueError, match="a fault"):
+            made.reconstruct(photos, tmp_path, settings, no_progress, never)
+        assert torch.get_num_threads() == 2 and len(released) == 2
+        made.reconstruct(photos, tmp_path, dataclasses.replace(settings, threads=0), no_progress, never)
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [1, 1, 2] and {device.device.type for device in released} == {"cpu"}
