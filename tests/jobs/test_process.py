@@ -49,7 +49,11 @@ def test_all_lines_of_a_process_that_has_ended_are_read() -> None:
 
 
 def test_how_it_ended_by_itself_and_by_us() -> None:
-    for program, code in (("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", -9), ("import os; os.abort()", -6)):
+    for program, code in (
+        ("raise SystemExit(3)", 3),
+        ("import os; os.kill(os.getpid(), 9)", -9),
+        ("import os; os.abort()", -6),
+    ):
         process = _start(program)
         assert _lines(process) == []
         assert process.kill() == code

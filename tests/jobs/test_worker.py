@@ -173,7 +173,7 @@ def test_failures_are_sentences(talk: Callable[..., Talk], photos: tuple[str, ..
     for job, sentence in (
         ("1", "no engine called unheard of"),
         ("2", "/nowhere for this job is not there"),
-        ("3", "job for this job is not there"),
+        ("3", "The folder job for this job"),
         ("4", "/nowhere/photo.jpg"),
         ("5", "is not there"),
     ):

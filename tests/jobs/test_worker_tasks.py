@@ -1,7 +1,9 @@
 """Each job ends in one word, whatever happens in it."""
 
 import errno
+import shutil
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,34 @@ def test_a_failure_is_a_sentence_and_leaves_nothing(
     assert isinstance(failed, Failed)
     assert sentence in failed.sentence and detail in failed.detail and "\n" not in failed.sentence
     assert len(encode(failed)) < LONGEST_LINE
+    assert not list(Path(folder).iterdir())
+
+
+def test_a_folder_that_is_removed_in_the_middle_is_told(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*all: Any) -> Reconstruction:
+        shutil.rmtree(folder)
+        raise EngineError("The camera solver stopped unexpectedly.")
+
+    monkeypatch.setattr(pipeline, "reconstruct", fail)
+    failed = _perform(Run("run", folder, (), SETTINGS))[-1]
+    assert isinstance(failed, Failed) and "may have been removed" in failed.sentence and folder in failed.sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "end"), [(EngineError("The camera solver stopped."), Failed), (errors.Cancelled(), Cancelled)]
+)
+def test_a_full_disk_is_told_whatever_it_broke(
+    error: Exception, end: type, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*all: Any) -> Reconstruction:
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=1000))
+        raise error
+
+    monkeypatch.setattr(pipeline, "reconstruct", fail)
+    last = _perform(Run("run", folder, (), SETTINGS))[-1]
+    assert isinstance(last, end)
+    if isinstance(last, Failed):
+        assert "The disk is full" in last.sentence and "The camera solver stopped." in last.detail
     assert not list(Path(folder).iterdir())
 
 

@@ -6,6 +6,7 @@ libraries, only inside the function that uses them.
 
 import errno
 import logging
+import os
 import shutil
 import tempfile
 import traceback
@@ -43,6 +44,7 @@ logger = logging.getLogger(__name__)
 Send = Callable[[Event], None]
 LONGEST_SENTENCE = 2_000  # letters
 LONGEST_DETAIL = 20_000  # letters: the end of a traceback and of a library's words
+FULL = 1 << 20  # bytes: with less, a disk is full
 NO_MEMORY = "There is not enough memory for this: close other programs, or use fewer or smaller photos."
 
 
@@ -66,8 +68,8 @@ def perform(job: Job, send: Send, reporter: Reporter, cancel: Cancel, engines: W
         _fail(job, send, NO_MEMORY, traceback.format_exc())
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            place = f"the job's folder and {tempfile.gettempdir()}"
-            sentence = f"The disk is full: free some space for {place}, then try again."
+            place = tempfile.gettempdir() if isinstance(job, Plan) else job.folder
+            sentence = f"The disk is full: free some space where {place} is, then try again."
         else:
             sentence = f"Something unexpected went wrong: {error!r}. The log has the detail."
         _fail(job, send, sentence, traceback.format_exc())
@@ -76,6 +78,8 @@ def perform(job: Job, send: Send, reporter: Reporter, cancel: Cancel, engines: W
 
 
 def _fail(job: Job, send: Send, sentence: str, detail: str) -> None:
+    if not isinstance(job, Plan) and not Path(job.folder).is_dir():
+        sentence = f"The folder {job.folder} for this job is not there: it may have been removed; try again."
     logger.error("job %s: %s\n%s", job.job, sentence, detail)
     send(Failed(job.job, sentence[:LONGEST_SENTENCE], detail[-LONGEST_DETAIL:]))
 
@@ -155,8 +159,12 @@ def _run(job: Run, send: Send, reporter: Reporter, cancel: Cancel, engines: Warm
         check(cancel)
         reporter("Saving the capture", 0.97)
         reconstruction.save(folder / RESULT)
-    except BaseException:
+    except BaseException as error:
+        full = _is_full(folder)
         remove_leftovers(folder)
+        if full and isinstance(error, Exception) and not isinstance(error, errors.Cancelled):
+            # Whoever has failed (the camera solver, a library) may have said something else.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), job.folder) from error
         raise
     shutil.rmtree(workspace, ignore_errors=True)
     return Done(job.job, RESULT)
@@ -165,5 +173,12 @@ def _run(job: Run, send: Send, reporter: Reporter, cancel: Cancel, engines: Warm
 def _folder(named: str) -> Path:
     folder = Path(named)
     if not folder.is_absolute() or not folder.is_dir():
-        raise UserError(f"The folder {named} for this job is not there; try again.")
+        raise UserError(f"The folder {named} for this job cannot be used; try again.")
     return folder
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < FULL
+    except OSError:  # it was removed
+        return False
