@@ -1,6 +1,7 @@
 """One process: its lines, its log, its end."""
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from vggt_addon.jobs.launch import Launch
 from vggt_addon.jobs.process import ProcessEndedError, WorkerProcess
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the scripts below are POSIX")
+REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
 
@@ -134,3 +136,22 @@ def test_no_descriptor_and_no_thread_is_left(group_members: Callable[[int], list
     with pytest.raises(OSError, match="nowhere"):
         WorkerProcess(Launch(("/nowhere/python",), ENVIRONMENT))
     assert (descriptors(), threading.active_count()) == before
+
+
+def test_writing_to_a_process_that_is_gone_is_no_signal() -> None:
+    """Blender 4.3 leaves SIGPIPE as the system has it: it would end Blender."""
+    program = (
+        "import signal, sys, time\n"
+        "from vggt_addon.jobs.launch import Launch\n"
+        "from vggt_addon.jobs.process import WorkerProcess\n"
+        "signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n"
+        "script = 'import os, time; os.close(0); print(1, flush=True); time.sleep(60)'\n"
+        "process = WorkerProcess(Launch((sys.executable, '-S', '-c', script), {}))\n"
+        "assert process.next_line(5.0) == b'1\\n'\n"
+        "process.send(b'x' * 100_000)\n"
+        "time.sleep(0.3)\n"
+        "process.kill()\n"
+        "print('lives')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (0, "lives\n"), done.stderr

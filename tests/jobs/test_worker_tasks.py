@@ -50,6 +50,7 @@ def _perform(job: Job, cancel: Callable[[], bool] = never, engines: WarmEngines 
     ("error", "sentence", "detail"),
     [
         (EngineError("No two photos overlap.", "the log"), "No two photos overlap.", "the log"),
+        (ModuleNotFoundError("No module", name="cv2"), "Python of the background worker lacks cv2", "Traceback"),
         (MemoryError("3 GB"), "not enough memory", "MemoryError: 3 GB"),
         (OSError(errno.ENOSPC, "No space"), "The disk is full", "No space"),
         (OSError(errno.EACCES, "Not allowed"), "Something unexpected", "Not allowed"),

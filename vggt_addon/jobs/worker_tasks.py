@@ -63,6 +63,10 @@ def perform(job: Job, send: Send, reporter: Reporter, cancel: Cancel, engines: W
         send(Cancelled(job.job))
     except UserError as error:
         _fail(job, send, error.sentence, error.detail)
+    except ImportError as error:
+        missing = f"The Python of the background worker lacks {error.name or 'a library'}"
+        sentence = f"{missing}: install the add-on again, or choose another Python in its preferences."
+        _fail(job, send, sentence, traceback.format_exc())
     except MemoryError:
         engines.forget()
         _fail(job, send, NO_MEMORY, traceback.format_exc())
