@@ -62,7 +62,7 @@ def test_a_damaged_photo_is_marked_with_its_reason_and_left_out(
     tick_until(lambda: photos[-1].problem)
     assert "damaged.jpg" in photos[-1].problem
     assert asking.chosen_photos(bpy.context.scene.vggt) == [str(path) for path in small_photos]
-    damaged.write_bytes(small_photos[0].read_bytes()[:-1])  # mended, and added again
+    damaged.write_bytes(small_photos[0].read_bytes() + b"\0")  # mended, and added again
     bpy.context.scene.vggt.active_photo = 3
     bpy.ops.vggt.remove_photo()
     _drop([damaged])

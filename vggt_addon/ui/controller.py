@@ -132,6 +132,11 @@ def stage() -> Stage:
     return Stage(name, 0.95 * status.fraction, status.seconds_left)
 
 
+def engine_title(name: str) -> str:
+    """What the artist knows the engine called `name` by."""
+    return next((engine.title for engine in session().engines if engine.name == name), name)
+
+
 def photos_changed() -> None:
     """The list of photos of some scene changed: look at new ones, plan anew."""
     state = _get()

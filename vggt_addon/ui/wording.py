@@ -5,8 +5,8 @@ This module imports nothing beyond the standard library.
 
 import textwrap
 
-PIXELS_A_LETTER = 6.6  # of Blender's interface font at its usual size; a little more than the mean, so that lines fit
-MARGIN = 70  # pixels that a panel's frame, a box's frame and an icon take
+PIXELS_A_LETTER = 6.3  # of Blender's interface font at its usual size; a little more than the mean, so that lines fit
+MARGIN = 64  # pixels that a panel's frame, a box's frame and an icon take
 NARROWEST = 16  # letters
 
 

@@ -121,6 +121,23 @@ class VGGT_OT_show_part(_OnCapture, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class VGGT_OT_show_colors(_OnCapture, bpy.types.Operator):
+    """Show this viewport in material preview, and the scene in the photos' own colours (view transform Standard)"""
+
+    bl_idname = ids.SHOW_COLORS
+    bl_label = "Show Colors"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Set both."""
+        from ...scene.build import VIEW_TRANSFORM
+
+        if context.space_data is not None and context.space_data.type == "VIEW_3D":
+            context.space_data.shading.type = "MATERIAL"
+        context.scene.view_settings.view_transform = VIEW_TRANSFORM
+        context.scene.view_settings.look = "None"
+        return {"FINISHED"}
+
+
 class VGGT_OT_look_through(_OnCapture, bpy.types.Operator):
     """Look through the camera of this photo, at its photo's size: the scene overlays the photo"""
 
@@ -147,5 +164,6 @@ CLASSES = (
     VGGT_OT_rebuild_capture,
     VGGT_OT_remove_capture,
     VGGT_OT_show_part,
+    VGGT_OT_show_colors,
     VGGT_OT_look_through,
 )

@@ -60,12 +60,24 @@ class VGGT_PT_capture(bpy.types.Panel):
             _draw_left_out(layout, context, summary)
         _draw_sliders(layout, root)
         _draw_parts(layout, root)
+        _draw_colors(layout, context)
+        layout.operator(ids.LOOK_THROUGH, icon="VIEW_CAMERA")
         row = layout.row(align=True)
-        row.operator(ids.LOOK_THROUGH, icon="VIEW_CAMERA")
         row.enabled = not controller.busy()
-        row = layout.row(align=True)
         row.operator(ids.REBUILD_CAPTURE, icon="FILE_REFRESH")
         row.operator(ids.REMOVE_CAPTURE, icon="TRASH")
+
+
+def _draw_colors(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Where colours are not seen as they are: how to get there."""
+    shading = context.space_data.shading.type
+    if shading in ("SOLID", "WIREFRAME"):
+        draw_text(layout, context, text("Solid mode shows neither photos nor the points' colors."), "INFO")
+    elif context.scene.view_settings.view_transform != "Standard":
+        draw_text(layout, context, text("The view transform changes the photos' colors."), "INFO")
+    else:
+        return
+    layout.operator(ids.SHOW_COLORS, icon="SHADING_TEXTURE")
 
 
 def _draw_figures(box: bpy.types.UILayout, context: bpy.types.Context, summary: "CaptureSummary") -> None:

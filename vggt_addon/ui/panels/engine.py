@@ -28,6 +28,12 @@ class VGGT_PT_engine(bpy.types.Panel):
         """The choice, and each engine's state."""
         layout, properties = self.layout, context.scene.vggt
         layout.prop(properties, "engine", text="")
+        planned = controller.session().planned
+        if planned is not None and properties.engine == "auto":
+            chosen = text("Chosen: {engine}, {reason}.").format(
+                engine=controller.engine_title(planned.engine), reason=planned.reason.rstrip(".")
+            )
+            draw_text(layout, context, chosen)
         engines = controller.session().engines
         if not engines:
             layout.label(text="Their state is asked for with the first photos.")

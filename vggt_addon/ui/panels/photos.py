@@ -113,7 +113,7 @@ def _draw_photo(layout: bpy.types.UILayout, context: bpy.types.Context, photo: A
         row.label(text=f"{photo.width} x {photo.height}", translate=False)
         if photo.focal:
             millimetres = wording.focal_millimetres(photo.focal, photo.width, photo.height)
-            row.label(text=text("{focal} mm (35 mm equivalent)").format(focal=round(millimetres)), translate=False)
+            row.label(text=text("{focal} mm equiv.").format(focal=round(millimetres)), translate=False)
         else:
             row.label(text="Focal length unknown")
 

@@ -46,11 +46,8 @@ class VGGT_PT_solve(bpy.types.Panel):
         layout, session = self.layout, controller.session()
         if session.planned is not None:
             draw_text(layout, context, session.planned.sentence, "TIME" if session.planned.fits else "ERROR")
-            if context.scene.vggt.engine == "auto":
-                reason = text("Engine: {engine}, {reason}").format(
-                    engine=session.planned.engine, reason=session.planned.reason.rstrip(".")
-                )
-                draw_text(layout, context, f"{reason}.")
+            engine = text("Engine: {engine}").format(engine=controller.engine_title(session.planned.engine))
+            layout.label(text=engine, icon="BLANK1", translate=False)
         elif session.plan_problem:
             draw_text(layout, context, session.plan_problem, "ERROR")
         else:
