@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 
 from vggt_addon.errors import PhotoError
 from vggt_addon.photos import read
-from vggt_addon.photos.read import decode, probe
+from vggt_addon.photos.read import decode, opacity, probe
 
 # The stored picture that shows `upright` under each EXIF orientation (EXIF 2.3, tag 0x0112).
 STORED: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
@@ -23,9 +23,9 @@ STORED: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     2: lambda upright: upright[:, ::-1],
     3: lambda upright: upright[::-1, ::-1],
     4: lambda upright: upright[::-1],
-    5: lambda upright: upright.transpose(1, 0, 2),
+    5: lambda upright: upright.swapaxes(0, 1),
     6: lambda upright: np.rot90(upright, 1),
-    7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
+    7: lambda upright: upright[::-1, ::-1].swapaxes(0, 1),
     8: lambda upright: np.rot90(upright, -1),
 }
 LOSSLESS: dict[str, dict[str, Any]] = {"webp": {"lossless": True}, "jpg": {"quality": 100, "subsampling": 0}}
@@ -50,6 +50,42 @@ def test_every_orientation_of_every_format(tmp_path: Path, orientation: int, kin
     assert photo.shown_as_is is (orientation == 1)
     difference = np.abs(decode(photo).astype(int) - blocks())
     assert difference.max() <= (4 if kind == "jpg" else 0)
+
+
+@pytest.mark.parametrize("orientation", sorted(STORED))
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_every_orientation_of_a_tiff_of_any_kind(
+    tmp_path: Path, mode: str, compression: str | None, orientation: int
+) -> None:
+    upright = Image.fromarray(blocks()).convert(mode)
+    if mode.endswith("A"):
+        upright.putalpha(Image.fromarray(blocks()[..., 0]))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](np.asarray(upright))))
+    photo = probe(_save(tmp_path / "photo.tif", stored, exif=exif, compression=compression))
+    assert (photo.width, photo.height) == (96, 48)
+    on_white = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA")).convert("RGB")
+    np.testing.assert_array_equal(decode(photo), np.asarray(on_white))
+    found = opacity(photo)
+    assert (found is None) != mode.endswith("A")
+    np.testing.assert_array_equal(255 if found is None else found, np.asarray(upright.convert("RGBA"))[..., 3])
+
+
+def test_what_is_transparent_is_white_and_told(tmp_path: Path) -> None:
+    """Once for all: what the engines are given and what Blender shows is the same picture."""
+    half = np.full((32, 32, 4), (200, 100, 0, 255), np.uint8)
+    half[:, :16, 3] = 0
+    half[:16, :16, 3] = 128
+    photo = probe(_save(tmp_path / "cut_out.png", Image.fromarray(half)))
+    assert not photo.shown_as_is
+    pixels, opaque = decode(photo), opacity(photo)
+    np.testing.assert_array_equal(pixels[:, 16:], np.broadcast_to((200, 100, 0), (32, 16, 3)))
+    np.testing.assert_array_equal(pixels[16:, :16], np.full((16, 16, 3), 255))
+    assert np.abs(pixels[:16, :16] - [227.4, 177.2, 127.0]).max() <= 1
+    assert opaque is not None
+    np.testing.assert_array_equal(opaque, half[..., 3])
 
 
 def _save(path: Path, image: Image.Image, **options: Any) -> Path:

@@ -66,7 +66,10 @@ def _is_plain(image: Image.Image) -> bool:
 
 
 def decode(photo: Photo, at_least: int | None = None, *, to_the_pixel: bool = True) -> NDArray[np.uint8]:
-    """The photo's pixels: (height, width, 3) uint8 sRGB, upright.
+    """The photo's pixels: (height, width, 3) uint8 sRGB, upright. Transparent parts are white.
+
+    White for every engine and for what Blender shows: VGGT was trained on pictures laid on white, and a cut-out on a
+    page is on white, too. What is cut out is told by `opacity`, whatever it is laid on.
 
     With `at_least`, a smaller picture may come back (by a whole factor exactly, long side >= `at_least`), which a JPEG
     gives for a fraction of the cost; unless `to_the_pixel`, its last pixels may reach beyond the photo. Raises
@@ -75,12 +78,28 @@ def decode(photo: Photo, at_least: int | None = None, *, to_the_pixel: bool = Tr
     with _opened(photo.path) as image:
         if at_least is not None:
             _shrink_while_decoding(image, at_least, to_the_pixel)
-        turn = None if image.format == "TIFF" else TURNS.get(photo.orientation)  # Pillow itself turns TIFFs
-        pixels = np.asarray(_to_srgb(image if turn is None else image.transpose(turn)), dtype=np.uint8)
+        pixels = np.asarray(_to_srgb(_turned(image, photo)), dtype=np.uint8)
     aspect = pixels.shape[1] / pixels.shape[0] / (photo.width / photo.height)
     if not 0.98 < aspect < 1.02 and min(pixels.shape[:2]) > MIN_SIDE:
         raise PhotoError(f"{photo.name} has changed while it was in use: add it again.")
     return pixels
+
+
+def opacity(photo: Photo) -> NDArray[np.uint8] | None:
+    """(height, width) uint8, upright: 0 where the photo shows nothing, 255 where it hides what is behind.
+
+    None where `decode` knows of no transparency. Raises PhotoError as that does.
+    """
+    with _opened(photo.path) as image:
+        if _is_deep(image) or not _is_transparent(image):
+            return None
+        return np.asarray(_turned(image, photo).convert("RGBA").getchannel("A"), dtype=np.uint8)
+
+
+def _turned(image: Image.Image, photo: Photo) -> Image.Image:
+    """Upright."""
+    turn = None if image.format == "TIFF" else TURNS.get(photo.orientation)  # Pillow itself turns TIFFs
+    return image if turn is None else image.transpose(turn)
 
 
 def _shrink_while_decoding(image: Image.Image, at_least: int, to_the_pixel: bool) -> None:
@@ -101,7 +120,9 @@ def _shrink_while_decoding(image: Image.Image, at_least: int, to_the_pixel: bool
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open, and turn whatever goes wrong inside into one sentence."""
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        # As a file and not by its name: by that, Pillow maps uncompressed TIFFs, and then with the sides that a turned
+        # one has after it was turned, which shears the picture.
+        with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise PhotoError(f"{path.name} claims {width} x {height} pixels, more than any photo has.")
@@ -136,16 +157,26 @@ def _is_srgb(image: Image.Image) -> bool:
     return "srgb" in description.lower()
 
 
+def _is_deep(image: Image.Image) -> bool:
+    """Greys of 16 bit or floats, which Pillow would clip."""
+    return image.mode.startswith(("I", "F"))
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Whether pixels may be: a channel for it, or a colour that means it."""
+    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+
+
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB in sRGB. Transparent pixels are put on black."""
-    if image.mode.startswith(("I", "F")):  # 16 bit and float greys, which Pillow would clip
+    """8-bit RGB in sRGB. Transparent pixels are put on white: see `decode`."""
+    if _is_deep(image):
         values = np.asarray(image, dtype=np.float64)
         peak = 65535.0 if image.mode.startswith("I") else max(float(np.nanmax(values)), 1e-9)
         return Image.fromarray(np.uint8(np.clip(np.nan_to_num(values) / peak, 0, 1) * 255 + 0.5)).convert("RGB")
-    if "A" in image.mode or "transparency" in image.info:
+    if _is_transparent(image):
         rgba = image.convert("RGBA")
-        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, rgba).convert("RGB")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
     profile = image.info.get("icc_profile")
     if profile and image.mode in ("RGB", "CMYK", "L") and not _is_srgb(image):
         try:

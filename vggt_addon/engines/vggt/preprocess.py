@@ -15,7 +15,7 @@ from PIL import Image
 from ...errors import PhotoError
 from ...photos.gather import threads
 from ...photos.photo import Photo
-from ...photos.read import TURNS, decode
+from ...photos.read import decode, opacity
 from ...progress import Cancel, Progress, check, never, no_progress
 from .framing import Framing
 
@@ -53,9 +53,9 @@ def load_inputs(
 
     def load(index: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
         check(cancel)
-        picture, opacity = _on_white(photos[index])
+        picture, opaque = _pixels(photos[index])
         images[index] = render(picture, framings[index])
-        mask = None if opacity is None else grid_mask(opacity, framings[index])
+        mask = None if opaque is None else grid_mask(opaque, framings[index])
         return grid_colors(picture, framings[index]), mask
 
     largest = max(photo.width * photo.height for photo in photos)
@@ -86,9 +86,9 @@ def grid_colors(picture: NDArray[np.uint8], framing: Framing) -> NDArray[np.uint
     return _shown(picture, framing, Image.Resampling.BOX)
 
 
-def grid_mask(opacity: NDArray[np.uint8], framing: Framing) -> NDArray[np.bool_]:
+def grid_mask(opaque: NDArray[np.uint8], framing: Framing) -> NDArray[np.bool_]:
     """From a photo's opacity (height, width): where the pixels of the framing's grid are at least half opaque."""
-    as_picture = np.broadcast_to(opacity[..., None], (*opacity.shape, 3))
+    as_picture = np.broadcast_to(opaque[..., None], (*opaque.shape, 3))
     return np.asarray(_shown(as_picture, framing, Image.Resampling.BOX)[..., 0] >= 128)
 
 
@@ -127,34 +127,9 @@ def _opaque(pixels: NDArray[np.uint8]) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image).convert("RGB")
 
 
-def _on_white(photo: Photo) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """The photo's pixels: (height, width, 3) uint8 sRGB, upright, transparent parts on the network's white; and its
-    opacity, as `_opacity` has it."""
-    pixels = decode(photo)
-    if pixels.shape[:2] != (photo.height, photo.width):
-        raise _changed(photo)
-    opacity = _opacity(photo)
-    if opacity is None:
-        return pixels, None
-    if opacity.shape != pixels.shape[:2]:
-        raise _changed(photo)
-    # `decode` lays on black, which is colour times opacity; on white, the light that the photo lets through is added.
-    return np.minimum(pixels + (255 - opacity.astype(np.uint16))[..., None], 255).astype(np.uint8), opacity
-
-
-def _opacity(photo: Photo) -> NDArray[np.uint8] | None:
-    """(height, width) uint8, upright, or None where the photo has no transparency that `decode` knows of."""
-    try:
-        with Image.open(photo.path) as image:
-            deep = image.mode.startswith(("I", "F"))
-            if deep or not ("A" in image.mode or "transparency" in image.info):
-                return None
-            turn = None if image.format == "TIFF" else TURNS.get(photo.orientation)  # Pillow itself turns TIFFs
-            alpha = image.convert("RGBA").getchannel("A")
-            return np.asarray(alpha if turn is None else alpha.transpose(turn), dtype=np.uint8)
-    except OSError as error:
-        raise _changed(photo, repr(error)) from error
-
-
-def _changed(photo: Photo, detail: str = "") -> PhotoError:
-    return PhotoError(f"{photo.name} has changed while it was in use: add it again.", detail)
+def _pixels(photo: Photo) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """The photo's pixels, (height, width, 3) uint8 sRGB, upright, transparent parts white; and its opacity."""
+    pixels, opaque = decode(photo), opacity(photo)
+    if any(part is not None and part.shape[:2] != (photo.height, photo.width) for part in (pixels, opaque)):
+        raise PhotoError(f"{photo.name} has changed while it was in use: add it again.")
+    return pixels, opaque
