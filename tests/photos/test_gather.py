@@ -128,6 +128,14 @@ def test_who_stops_listening_waits_for_no_photo_that_has_not_begun(
     assert len(begun) < 20
 
 
+def test_a_copy_is_told_by_the_name_that_the_photo_has_in_the_run(tmp_path: Path) -> None:
+    _noise(tmp_path / "a" / "photo.png", 1)
+    _noise(tmp_path / "b" / "photo.png", 2)
+    (tmp_path / "b" / "z.png").write_bytes((tmp_path / "b" / "photo.png").read_bytes())
+    *_, copy = probe_all([tmp_path / "a", tmp_path / "b"])
+    assert isinstance(copy, UnreadablePhoto) and copy.sentence == "It is the same file as b_photo.png."
+
+
 def test_a_name_that_leads_nowhere_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(PhotoError, match="does not exist"):
         probe_all([tmp_path / "nothing"])

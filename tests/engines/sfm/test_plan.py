@@ -102,6 +102,12 @@ def test_a_slower_machine_takes_longer_and_no_more_memory(monkeypatch: pytest.Mo
     assert slow.seconds == pytest.approx(2 * quick.seconds) and slow.memory == quick.memory
 
 
+def test_large_photos_take_time_to_read_and_to_straighten_beside_what_their_copies_take() -> None:
+    small, large = (cost(photos(10, side, side * 2 // 3), DEFAULT).seconds for side in (1800, 6000))
+    pixels = 10 * (6000 * 4000 - 1800 * 1200)
+    assert (large - small) / pixels == pytest.approx(0.043e-6, rel=0.05), "of two cores"
+
+
 def test_the_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "free_memory", lambda: 8_000_000_000)
     plan = SfmEngine().plan(photos(10, 1200, 800), DEFAULT, never)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from vggt_addon.engines.cost import finishing_seconds, pictures_seconds
 from vggt_addon.engines.layers import work
 from vggt_addon.engines.layers.devices import Device
 from vggt_addon.engines.layers.work import Speed
@@ -52,8 +53,9 @@ def test_memory_is_that_of_the_plan_with_its_weights_of_what_is_free() -> None:
     plan = VggtEngine(no_network).plan(photos(24), settings(), never)
     assert plan.fits and plan.memory == best.memory + WEIGHTS and plan.memory_free == 8_000_000_000
     assert best.seconds is not None and plan.seconds is not None
-    beside = plan.seconds - best.seconds  # loading, 46 million pixels of photos, finishing
-    assert WEIGHTS / engine.LOADED_PER_SECOND + 24 * 518 * 392 * 1e-6 < beside < 20
+    loading = WEIGHTS / engine.LOADED_PER_SECOND
+    beside = pictures_seconds(photos(24)) + finishing_seconds(24 * 518 * 392)
+    assert plan.seconds == pytest.approx(best.seconds + loading + beside) and beside > 5
     assert plan.sentence.startswith(f"24 photos: about {plan.memory / 1e9:.1f} GB of 8.0 GB, ")
 
 
