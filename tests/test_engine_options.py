@@ -50,7 +50,7 @@ def test_every_option_arrives(command: str, tmp_path: Path) -> None:
         ("--device", "tpu"),
         ("--precision", "int8"),
         ("--framing", "fit"),
-        ("--focal", "long"),
+        *(("--focal", value) for value in ("long", "", "-3", "0x10", "1e3", "28 cm", "3200mm2", "inf")),
         ("--points-from", "sky"),
         ("--input-size", "many"),
         *(("--memory-limit", value) for value in ("0", "-3", "0.05", "nan", "inf", "1e9", "8 GB", "")),
@@ -63,18 +63,22 @@ def test_what_makes_no_sense_is_wrong_usage(option: str, value: str, capsys: pyt
     assert option in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", ["network", "shared", "exif", "3200", "3200.5", "28mm", "28 mm"])
+def test_a_focal_length_is_a_word_or_a_number(value: str) -> None:
+    assert settings("--focal", value).network.focal == value
+
+
 def test_the_choices_are_those_that_the_engine_knows() -> None:
     pytest.importorskip("torch")
     from vggt_addon.engines.layers.devices import DEVICES, PRECISIONS
     from vggt_addon.engines.registry import ENGINES
-    from vggt_addon.engines.vggt.engine import FOCALS, POINTS_FROM
+    from vggt_addon.engines.vggt.engine import POINTS_FROM
     from vggt_addon.engines.vggt.framing import MODES
 
     options = {**_choices(_parser(), "reconstruct"), **_choices(_parser(), "import")}
     assert options["device"] == DEVICES
     assert options["precision"] == PRECISIONS
     assert options["framing"] == MODES
-    assert options["focal"] == FOCALS
     assert options["points_from"] == POINTS_FROM
     assert sorted(options["engine"]) == sorted(["auto", *ENGINES])
 

@@ -7,6 +7,7 @@ import argparse
 import math
 from pathlib import Path
 
+from .engines.vggt.known_focal import FOCALS, is_focal
 from .settings import EngineSettings, NetworkSettings
 
 
@@ -24,8 +25,11 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--focal",
         default="network",
-        choices=("network", "shared", "exif"),
-        help="focal length: as seen in each photo, one for each lens, or as the file says (default: network)",
+        type=_focal,
+        metavar="FOCAL",
+        help="focal length: network (as seen in each photo), shared (one for each lens), exif (as the file says), "
+        "28mm (of every photo, on 36 mm wide film), or 3200 (pixels of the reference photo, the others in proportion "
+        "to their long sides); default: network",
     )
     group.add_argument(
         "--points-from",
@@ -67,6 +71,12 @@ def engine_settings(options: argparse.Namespace) -> EngineSettings:
             focal=options.focal,
         ),
     )
+
+
+def _focal(text: str) -> str:
+    if not is_focal(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(FOCALS)}, 28mm, 3200")
+    return text
 
 
 def _gigabytes(text: str) -> float:

@@ -21,7 +21,10 @@ class NetworkSettings:
     input_size: int = 518  # pixels: long side of that input, a multiple of 14; less is quicker, takes and shows less
     reference: str = ""  # name of the photo that the others are seen from; "": the first
     points_from: str = "depth"  # "depth": points from depth and cameras; "head": the network's own point head
-    focal: str = "network"  # "network": as seen in each photo; "shared": one for a lens; "exif": the file's, if it says
+    focal: str = (
+        "network"  # "network": as seen in each photo; "shared": one for a lens; "exif": the file's, if it says;
+    )
+    #   "28mm", "3200": imposed on all, see engines/vggt/known_focal.py
 
 
 @dataclass(frozen=True)

@@ -300,6 +300,21 @@ def test_the_files_focal_length_is_held_where_it_says_one(
     assert [view.report.focal_prior for view in solved.result.views] == [*focals[:2], None, None, None]
 
 
+def test_a_focal_length_is_imposed_on_photos_of_any_size(
+    ask: Callable[..., Asked], photos: tuple[Photo, ...], solved: Asked
+) -> None:
+    result = ask(photos, focal="450", reference="d_cut_out.png").result
+    reference = result.views[result.reference]
+    assert reference.name == "d_cut_out.png" and reference.intrinsics[0, 0] == pytest.approx(450)
+    assert len({max(view.width, view.height) for view in result.views}) > 1
+    for view, before in zip(result.views, solved.result.views, strict=True):
+        share = max(view.width, view.height) / max(reference.width, reference.height)
+        assert view.intrinsics[0, 0] == view.intrinsics[1, 1] == pytest.approx(450 * share)
+        assert view.report.focal_source == "given"
+        assert view.depth is not None and before.depth is not None
+        np.testing.assert_allclose(view.depth, before.depth, rtol=1e-6)
+
+
 def test_photos_of_one_lens_share_a_focal_length(ask: Callable[..., Asked], pair: Any) -> None:
     shots, photos = pair
     third = dataclasses.replace(photos[1], name="other.png", lens="another")
@@ -397,7 +412,8 @@ def refusal(photos: Sequence[Photo], workspace: Path, **settings: Any) -> str:
     ("settings", "words"),
     [
         ({"framing": "fit"}, "no framing called fit: choose one of whole, crop, pad"),
-        ({"focal": "long"}, "no focal called long: choose one of network, shared, exif"),
+        ({"focal": "long"}, "no focal called long: choose one of network, shared, exif, a number of pixels"),
+        ({"focal": "0"}, "--focal 0 is no lens's: from 9mm to 1008mm make sense"),
         ({"precision": "int8"}, "no precision called int8"),
         ({"input_size": 500}, "--input-size 500 is not a multiple of 14"),
         ({"input_size": 126}, "--input-size 126 is not a multiple of 14 from 140"),

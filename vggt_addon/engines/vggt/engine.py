@@ -28,6 +28,7 @@ from ..layers.devices import Device, choose_dtype, find_device, release_memory
 from ..layers.work import Speed, known_speed
 from .config import FULL
 from .framing import MODES, PATCH, Framing, frame_photos
+from .known_focal import known_focals
 from .load import Loaded, heads_for, weights_memory
 from .photo_cameras import PhotoCameras, decode, photo_depth
 from .plan import Plan, Request, fitting_plans, plans
@@ -38,7 +39,6 @@ from .warm import WarmLoader
 
 logger = logging.getLogger(__name__)
 
-FOCALS = ("network", "shared", "exif")
 POINTS_FROM = ("depth", "head")
 LOADED_PER_SECOND = 1.5e9  # bytes of weights from a disk: one of a laptop of 2020; a disk with moving parts takes 0.2e9
 LoadNetwork = Callable[[NetworkSettings, Device, torch.dtype], Loaded]
@@ -157,8 +157,6 @@ def prepare(photos: Sequence[Photo], settings: EngineSettings) -> _Prepared:
         raise EngineError(f"There is no framing called {network.framing}: choose one of {', '.join(MODES)}.")
     if network.input_size % PATCH or not 10 * PATCH <= network.input_size <= 74 * PATCH:
         raise EngineError(f"--input-size {network.input_size} is not a multiple of {PATCH} from 140 to 1036.")
-    if network.focal not in FOCALS:
-        raise EngineError(f"There is no focal called {network.focal}: choose one of {', '.join(FOCALS)}.")
     if network.points_from not in POINTS_FROM:
         raise EngineError(f"Points come from {' or '.join(POINTS_FROM)}, not from {network.points_from}.")
     heads = heads_for(network.points_from)
@@ -166,6 +164,7 @@ def prepare(photos: Sequence[Photo], settings: EngineSettings) -> _Prepared:
     device = find_device(network.device, limit)
     dtype = choose_dtype(network.precision, device)
     order = _order([photo.name for photo in photos], network.reference)
+    known_focals(network.focal, [photos[place] for place in order])  # refuses what is none
     sizes = [(photos[place].width, photos[place].height) for place in order]
     framings = tuple(frame_photos(sizes, network.framing, long_side=network.input_size))
     request = Request(
@@ -193,13 +192,12 @@ def _order(names: Sequence[str], reference: str) -> tuple[int, ...]:
 def _cameras(
     answer: Answer, photos: Sequence[Photo], framings: Sequence[Framing], settings: NetworkSettings
 ) -> PhotoCameras:
-    known = [photo.focal_prior.pixels if photo.focal_prior else None for photo in photos]
     lenses = [(photo.lens, photo.width, photo.height) for photo in photos]
     return decode(
         answer.pose_encoding,
         framings,
         [photo.name for photo in photos],
-        known_focals=known if settings.focal == "exif" else None,
+        known_focals=known_focals(settings.focal, photos),
         lenses=lenses if settings.focal == "shared" else None,
     )
 
