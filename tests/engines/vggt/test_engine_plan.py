@@ -1,6 +1,7 @@
 """What the engine says before a run: memory, time, and whether it fits; without loading a network."""
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import Any
 
@@ -112,14 +113,25 @@ def test_the_speed_is_measured_once_for_each_number_of_threads(monkeypatch: pyte
         measured.append(torch.get_num_threads())
         return SPEED
 
-    work._measured.cache_clear()
+    monkeypatch.setattr(work, "_known", {})
     monkeypatch.setattr(work, "measure_speed", measure)
     monkeypatch.setattr(engine, "known_speed", work.known_speed)
     before = torch.get_num_threads()
-    try:
-        for threads in (1, 1, 2, 1, 2):
-            VggtEngine(no_network).plan(photos(3), dataclasses.replace(settings(device="cpu"), threads=threads), never)
-    finally:
-        work._measured.cache_clear()
+    for threads in (1, 1, 2, 1, 2):
+        VggtEngine(no_network).plan(photos(3), dataclasses.replace(settings(device="cpu"), threads=threads), never)
     assert measured == [1, 2]
     assert torch.get_num_threads() == before, "the next run has its own number"
+
+
+def test_a_speed_measured_while_others_were_at_work_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = iter([Speed(3.0, 20.0, 10.0), Speed(30.0, 2.0, 10.0), Speed(1.0, 1.0, 1.0)])
+    now = [1000.0]
+    monkeypatch.setattr(work, "_known", {})
+    monkeypatch.setattr(work, "measure_speed", lambda *_: next(found))
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    told = []
+    for later in (0.0, work.KNOWN_SECONDS - 1, 2.0, work.KNOWN_SECONDS + 1):
+        now[0] += later
+        told.append(work.known_speed(torch.device("cpu"), torch.float32, 1041, 1024, 16))
+    assert told == [Speed(3.0, 20.0, 10.0)] * 2 + [Speed(30.0, 20.0, 10.0)] * 2
+    assert next(found, None) is None, "asked for each time that it was old"

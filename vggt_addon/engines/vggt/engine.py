@@ -63,7 +63,7 @@ class VggtEngine:
         self._load_network = load_network or WarmLoader()
 
     def plan(self, photos: Sequence[Photo], settings: EngineSettings, cancel: Cancel) -> EnginePlan:
-        """See `engines.base.Engine.plan`. The first on a device measures its speed, which takes a second.
+        """See `engines.base.Engine.plan`. The device's speed is measured now and then, which takes a second.
 
         Whether the weights are there is not asked: what a run would take may decide whether to get them.
         """
