@@ -1,4 +1,4 @@
-"""Building in slices while the artist works: the same capture, nothing in the scene before the end, nothing left over."""
+"""Building in slices while the artist works: the same capture, nothing in the scene before the end or left over."""
 
 from collections.abc import Iterator
 from types import ModuleType

@@ -15,6 +15,12 @@ from .colors import srgb_floats
 from .datablocks import claim
 
 KIND = {"f": ("FLOAT", "value"), "i": ("INT", "value"), "b": ("BOOLEAN", "value"), "u": ("BYTE_COLOR", "color_srgb")}
+Topology = dict[str, tuple[str, NDArray[Any]]]  # by attribute: the field that foreach_set takes, and the values
+SHARED_BY_COPIES = {
+    ".corner_vert": ("value", 1, np.int32),
+    ".corner_edge": ("value", 1, np.int32),
+    ".edge_verts": ("value", 2, np.int32),
+}
 
 
 def new_points(name: str, positions: NDArray[np.float32]) -> bpy.types.Mesh:
@@ -74,6 +80,22 @@ def set_uv(mesh: bpy.types.Mesh, name: str, uv: NDArray[np.float32]) -> None:
     """A UV layer from one (u, v) per face corner: (corners, 2) float32, v up."""
     layer = mesh.uv_layers.new(name=name, do_init=False)
     layer.uv.foreach_set("vector", np.ascontiguousarray(uv, np.float32).ravel())
+
+
+def get_topology(mesh: bpy.types.Mesh, uv_layer: str) -> Topology:
+    """The long arrays that a mesh of faces shares with its copies."""
+    kept = {}
+    for name, (field, width, dtype) in {**SHARED_BY_COPIES, uv_layer: ("vector", 2, np.float32)}.items():
+        data = mesh.attributes[name].data
+        kept[name] = field, np.empty(len(data) * width, dtype)
+        data.foreach_get(*kept[name])
+    return kept
+
+
+def set_topology(mesh: bpy.types.Mesh, topology: Topology) -> None:
+    """Give a copy of the mesh that `topology` is from arrays of its own, with the same values."""
+    for name, (field, values) in topology.items():
+        mesh.attributes[name].data.foreach_set(field, values)
 
 
 def set_pixels(image: bpy.types.Image, pixels: NDArray[np.uint8]) -> None:

@@ -61,7 +61,7 @@ def remove_capture(root: bpy.types.Object) -> None:
     """
     collections = [collection for collection in root.users_collection if PART in collection]
     remove_parts(parts(root))
-    release(root)
+    release([root])
     bpy.data.objects.remove(root)
     for collection in collections:
         remove_empty(collection)
@@ -76,8 +76,9 @@ def rebuild_steps(
 ) -> Steps:
     """`reconstruction` in the place of what stands below `root`, in slices as `build_steps`.
 
-    The root itself stays: name, transform, animation and sliders. The last slice exchanges the parts; what pointed to
-    a camera or relief (the scene's camera, constraints, children) points to the new one of that photo.
+    The root itself stays: name, transform, animation and sliders. One slice exchanges the parts, and those
+    after it clear the old ones away, closed or not; what pointed to a camera or relief (the scene's camera,
+    constraints, children) points to the new one of that photo.
     """
     return slices(replace_steps(root, reconstruction, settings, prepared, parts))
 

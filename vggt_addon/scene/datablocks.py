@@ -24,7 +24,12 @@ KINDS = (
     "node_groups",
     "worlds",
 )  # every kind that this room makes
-SHARED = ("images", "node_groups")  # kinds that other captures, and the artist, may have begun to use meanwhile
+OWNERS = (bpy.types.Scene, bpy.types.Collection, bpy.types.Object)
+OWNED = (  # by owners, and each by those before: what the artist, or another capture, may use by now
+    (bpy.types.Camera, bpy.types.Mesh),
+    (bpy.types.Material, bpy.types.World),
+    (bpy.types.Image, bpy.types.NodeTree),
+)
 UNFINISHED = "vggt_addon_unfinished"  # custom property: the mark of the build that the datablock is still part of
 
 Datablock = TypeVar("Datablock", bound=bpy.types.ID)
@@ -42,6 +47,15 @@ def claim(datablock: Datablock) -> Datablock:
     if _at_work:
         datablock[UNFINISHED] = _at_work[-1].mark
     return datablock
+
+
+def exchange(old: Iterable[bpy.types.ID]) -> None:
+    """The build whose slice runs has brought in all that it made; what it has still to clear away is `old`."""
+    (work,) = _at_work[-1:]
+    for datablock in _marked({work.mark}):
+        del datablock[UNFINISHED]
+    for datablock in old:
+        datablock[UNFINISHED] = work.mark
 
 
 class Unfinished:
@@ -69,7 +83,7 @@ class Unfinished:
     def remove(self) -> None:
         """Nothing stays, whatever an undo made of it meanwhile; what the artist has made since does."""
         _alive.discard(self.mark)
-        _remove(_marked({self.mark}))
+        remove(_marked({self.mark}))
 
 
 def remove_unfinished() -> int:
@@ -80,8 +94,9 @@ def remove_unfinished() -> int:
     """
     found = {str(datablock[UNFINISHED]) for datablock in _marked()} - _alive
     left = _marked(found)
-    _remove(left)
-    return len(left)
+    count = len(left)
+    remove(left)
+    return count
 
 
 @contextmanager
@@ -104,15 +119,16 @@ def _marked(marks: set[str] | None = None) -> list[bpy.types.ID]:
     ]
 
 
-def _remove(datablocks: Iterable[bpy.types.ID]) -> None:
-    """All but the pictures and node groups that something else uses by now; those lose the mark."""
+def remove(datablocks: Iterable[bpy.types.ID]) -> None:
+    """Objects and collections go; of the rest what nothing else uses, and what is used belongs to no build any more."""
     everything = set(datablocks)
-    shared = {datablock for kind in SHARED for datablock in getattr(bpy.data, kind)} & everything
-    bpy.data.batch_remove(everything - shared)
-    used = {datablock for datablock in shared if datablock.users}
-    bpy.data.batch_remove(shared - used)
-    for datablock in used:
-        del datablock[UNFINISHED]
+    bpy.data.batch_remove([one for one in everything if isinstance(one, OWNERS)])
+    owned = [[one for one in everything if isinstance(one, kinds)] for kinds in OWNED]
+    for group in owned:
+        used = [one for one in group if one.users]
+        bpy.data.batch_remove([one for one in group if not one.users])
+        for one in used:
+            one.pop(UNFINISHED, None)
 
 
 def _all() -> set[bpy.types.ID]:

@@ -78,7 +78,8 @@ def parts_steps(
         points = yield from _told(steps, "Points", 0.25)
     reliefs: list[bpy.types.Object] = []
     if settings.reliefs and any(view.depth is not None for view in reconstruction.views):
-        group, meshes = _child(collection, "Reliefs", RELIEF), ReliefMeshes(prepared.placement)
+        group = _child(collection, "Reliefs", RELIEF)
+        meshes = ReliefMeshes(prepared.placement, share=bpy.app.background)  # without windows nobody undoes
         for index, (view, photo) in enumerate(zip(reconstruction.views, photos, strict=True)):
             steps = _relief_steps(view, meshes, root, photo, group)
             relief = yield from _told(steps, "Reliefs", 0.3 + 0.5 * index / len(photos))

@@ -2,8 +2,10 @@
 
 A relief has a vertex at the centre of each pixel of the depth grid; the outermost ring stands on the photo's very edge,
 so that the relief covers all of it. Its UVs are the photo's own pixels: u = x / width, v = 1 - y / height.
-All views of one shape share the topology and UVs: the first mesh is made, the others are copies (Blender shares the
-arrays of copies) with positions of their own.
+All views of one shape share the topology and UVs: the first mesh is made, the others are copies with positions of
+their own. Blender keeps the arrays of copies once, but writes them once for each copy into an undo step (4.2 to 4.5,
+25 ms for a grid of 512 x 384; arrays that nobody shares it only refers to), so where an artist can undo, copies get
+their own.
 This module imports nothing beyond the standard library, bpy, the room's own modules and its neighbour reconstruction.
 """
 
@@ -27,8 +29,11 @@ MODIFIER = "Relief"
 class ReliefMeshes:
     """Makes the mesh of one view after another, and keeps what views of the same shape have in common."""
 
-    def __init__(self, placement: Placement) -> None:
+    def __init__(self, placement: Placement, *, share: bool = True) -> None:
+        """`share`: copies keep sharing their arrays: a sixth of the memory, and long undo steps."""
         self._geometry = ReliefGeometry(placement)
+        self._share = share
+        self._topology: dict[bytes, attributes.Topology] = {}
         self._whole: dict[bytes, bpy.types.Mesh] = {}
 
     def arrays(self, view: View) -> ReliefArrays | None:
@@ -40,6 +45,10 @@ class ReliefMeshes:
         if arrays.corners is None:
             mesh = claim(self._whole[arrays.key].copy())
             mesh.name = name
+            if not self._share:
+                if arrays.key not in self._topology:
+                    self._topology[arrays.key] = attributes.get_topology(mesh, UV_LAYER)
+                attributes.set_topology(mesh, self._topology[arrays.key])
             attributes.set_positions(mesh, arrays.positions)
         else:
             mesh = attributes.new_faces(name, arrays.positions, arrays.corners)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import bpy
 
+from .datablocks import remove
 from .root import PART
 
 
@@ -15,24 +16,27 @@ def remove_parts(old: list[bpy.types.Object]) -> None:
 
     What the artist parented to a part stays where it stands.
     """
-    for part in old:
-        release(part)
+    release(old)
     holders = {collection for part in old for collection in part.users_collection if PART in collection}
-    data = {part.data for part in old if part.data is not None}
-    materials = {slot for one in data if isinstance(one, bpy.types.Mesh) for slot in one.materials if slot is not None}
-    images = {picture for one in data for picture in _pictures(one)}
-    images |= {picture for material in materials for picture in _textures(material)}
-    bpy.data.batch_remove(old)
-    for unused in (data, materials, images):
-        bpy.data.batch_remove([one for one in unused if not one.users])
+    remove([*old, *belongings(old)])
     for collection in holders:
         remove_empty(collection)
 
 
-def release(thing: bpy.types.Object) -> None:
-    """Unparent what the artist parented to `thing`, keeping its place."""
-    for child in thing.children:
-        if PART not in child:
+def belongings(parts: list[bpy.types.Object]) -> set[bpy.types.ID]:
+    """Their data, materials and pictures, which may be somebody else's, too."""
+    data = {part.data for part in parts if part.data is not None}
+    materials = {slot for one in data if isinstance(one, bpy.types.Mesh) for slot in one.materials if slot is not None}
+    images = {picture for one in data for picture in _pictures(one)}
+    images |= {picture for material in materials for picture in _textures(material)}
+    return data | materials | images
+
+
+def release(things: Iterable[bpy.types.Object]) -> None:
+    """Unparent what the artist parented to one of `things`, keeping its place."""
+    above = set(things)
+    for child in bpy.data.objects:  # once for all: an object finds its children by asking every other one
+        if child.parent in above and PART not in child:
             place = child.matrix_world.copy()
             child.parent = None
             child.matrix_world = place
