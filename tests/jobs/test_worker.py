@@ -289,6 +289,33 @@ def test_it_leaves_whatever_it_is_doing(
     assert group_members(worker.process.pid) == []
 
 
+HOLDS_THE_INTERPRETER = """
+import ctypes, sys, time
+from vggt_addon.jobs import worker
+from vggt_addon.jobs.protocol import Progress
+def perform(job, send, reporter, cancel, engines):
+    send(Progress(job.job, "Stuck", 0.0))
+    while not cancel():
+        time.sleep(0.01)
+    ctypes.PyDLL(None).sleep(60)  # as a library that never lets another thread run
+worker.perform = perform
+worker.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sleep is POSIX")
+def test_it_leaves_even_where_no_thread_can_run(talk: Callable[..., Talk]) -> None:
+    worker = talk(program=HOLDS_THE_INTERPRETER)
+    worker.say(Plan("plan", (), RunSettings()))
+    worker.hear(Progress)
+    started = time.monotonic()
+    assert worker.process.stdin is not None
+    worker.process.stdin.close()
+    assert worker.process.wait(5) == 1
+    assert time.monotonic() - started < 2.2
+    assert "Timeout" in worker.log.read_text()
+
+
 NOISY = """
 import os, subprocess, sys
 from vggt_addon.jobs import worker
@@ -329,6 +356,28 @@ def test_it_steps_back_for_blender_and_opens_no_socket(
     assert len(found) > 100
     assert not [link for link in found if str(link).startswith("socket:")]
     worker.hear(*ENDS)
+
+
+def test_without_a_log_it_goes_to_stderr(tmp_path: Path) -> None:
+    launch = worker_launch(Path(sys.executable), 60.0, tmp_path / "log")
+    command = [sys.executable, "-c", NOISY]
+    with subprocess.Popen(
+        command,
+        env=launch.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        process.stdin.write(encode(Plan("plan", (), RunSettings())))
+        process.stdin.flush()
+        lines = [process.stdout.readline()]
+        while decode_event(lines[-1]) != Done("plan", ""):
+            lines.append(process.stdout.readline())
+        process.stdin.close()
+        said = process.stderr.read()
+    assert {type(decode_event(line)) for line in lines} <= {Hello, Heartbeat, Done}
+    assert b"from Python" in said and b"from a library" in said
 
 
 def test_wrong_options_are_told() -> None:
