@@ -40,7 +40,7 @@ def test_enabling_and_disabling_leaves_no_trace(user_files: Path) -> None:
     for _ in range(5):
         registration.register()
         assert hasattr(bpy.types.Scene, "vggt")
-        assert menus._draw in bpy.types.TOPBAR_MT_file_import._dyn_ui_initialize()
+        assert menus._draw_import in bpy.types.TOPBAR_MT_file_import._dyn_ui_initialize()
         registration.unregister()
     assert _traces() == before
 

@@ -48,12 +48,24 @@ def steps() -> Iterator[Any]:
     yield ui.shot("filled-sidebar-{v}.png", crop="sidebar")
     with ui.override():
         bpy.ops.ed.undo_push(message="before")
-        bpy.ops.vggt.reconstruct()
+    area = ui.area()
+    ui.move(area.x + area.width // 3, 500)
+    yield 0.3
+    ui.key("F3")  # real keys: Blender's own search starts the run
+    yield 1.0
+    ui.type("Reconstruct Scene")
+    yield 1.0
+    ui.key("Return")
+    yield ui.wait(controller.busy, limit=10)
     yield from _watch(controller)
     yield 1.0
     yield ui.shot("done-{v}.png")
     yield ui.shot("done-sidebar-{v}.png", crop="sidebar")
+    ui.view_all()
+    yield 2.0
+    yield ui.shot("around-{v}.png")
     yield from _undo_and_redo(len(names))
+    yield from _error(controller)
     foreign = [name for name in FOREIGN if name in sys.modules]
     _check(not foreign, f"Blender's process holds {foreign}")
 
@@ -106,6 +118,22 @@ def _undo_and_redo(photos: int) -> Iterator[Any]:
     yield 2.0
     again = len([thing for thing in bpy.context.scene.objects if thing.type == "CAMERA"])
     _check(again == cameras, f"after one redo there are {again} of {cameras} cameras")
+
+
+def _error(controller: Any) -> Iterator[Any]:
+    """One photo alone cannot be reconstructed by the built-in engine: a sentence says so."""
+    properties = bpy.context.scene.vggt
+    properties.engine = "sfm"
+    for photo in list(properties.photos)[1:]:
+        photo.use = False
+    with ui.override():
+        bpy.ops.vggt.reconstruct()
+    yield ui.wait(lambda: not controller.busy(), limit=60)
+    message = controller.session().message
+    _check(message is not None and message.kind == "ERROR", f"no error was told but {message}")
+    yield 1.0
+    yield ui.shot("error-{v}.png")
+    yield ui.shot("error-sidebar-{v}.png", crop="sidebar")
 
 
 def _check(right: bool, sentence: str) -> None:

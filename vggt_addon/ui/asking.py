@@ -35,6 +35,7 @@ def run_settings(properties: Any, weights_folder: str = "") -> RunSettings:
                 input_size=properties.input_size // PATCH * PATCH,
                 reference=reference if reference in names else "",
                 focal=properties.focal,
+                points_from=properties.points_from,
             ),
         ),
         point_budget=properties.point_budget,

@@ -13,17 +13,19 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 
 from ..errors import UserError
-from ..jobs.launch import worker_launch
-from ..jobs.runner import JobRunner
 from ..jobs.status import JobState
 from . import asking, log, places, thumbnails
 from .building import Building
 from .preferences import preferences
 from .session import ActiveRun, Session
+
+if TYPE_CHECKING:
+    from ..jobs.runner import JobRunner
 
 logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.1  # between two looks at the worker
@@ -372,7 +374,10 @@ def _poll() -> None:
         bpy.app.timers.register(tick, first_interval=0.0, persistent=True)
 
 
-def _make_runner() -> JobRunner:
+def _make_runner() -> "JobRunner":
+    from ..jobs.launch import worker_launch
+    from ..jobs.runner import JobRunner
+
     chosen = preferences()
     python = places.worker_python(chosen.python)
     return JobRunner(worker_launch(python, chosen.idle_minutes * 60.0, places.log_file()))

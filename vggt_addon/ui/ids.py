@@ -25,5 +25,6 @@ LOOK_THROUGH = "vggt.look_through"
 OPEN_LOG = "vggt.open_log"
 COPY_REPORT = "vggt.copy_report"
 
+MENU = "VGGT_MT_capture"
 PHOTO_LIST = "VGGT_UL_photos"
 DROP_HANDLER = "VGGT_FH_photos"

@@ -41,6 +41,10 @@ FRAMINGS = (
     ("crop", "Crop", "Tall photos lose their top and bottom, as in VGGT's published loader"),
     ("pad", "Pad", "Every photo in a white square, as in VGGT's published loader"),
 )
+POINTS = (
+    ("depth", "Depth", "From depth and cameras: the more exact"),
+    ("head", "Point Head", "From the network's own points, which need not agree with its depth"),
+)
 DEVICES = (
     ("auto", "Automatic", "The GPU where there is one"),
     ("cuda", "NVIDIA GPU", "CUDA"),
@@ -106,6 +110,9 @@ class VGGT_PG_scene(bpy.types.PropertyGroup):
         description="The photos are frames of one walk: only neighbours are compared, which is quicker",
     )
     focal: EnumProperty(name="Focal Length", items=FOCALS, update=_changed, description="Where it comes from (VGGT)")
+    points_from: EnumProperty(
+        name="Points From", items=POINTS, update=_changed, description="What the coloured cloud is made of (VGGT)"
+    )
     device: EnumProperty(name="Device", items=DEVICES, update=_changed, description="What the network runs on")
     precision: EnumProperty(
         name="Precision", items=PRECISIONS, update=_changed, description="Of the network's products; half is quicker"

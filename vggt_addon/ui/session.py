@@ -1,8 +1,11 @@
 """What this Blender session knows and no file keeps: the worker, what it found in photos, the plan, and the run.
 
 Panels read it, operators ask it, the controller moves it on. It knows nothing of scenes.
-This module imports nothing beyond the standard library and the room jobs.
+This module imports nothing beyond the standard library and the room jobs; most of that only when there is a job, since
+it takes longer than all else that enabling the extension does.
 """
+
+from __future__ import annotations
 
 import logging
 import time
@@ -10,11 +13,14 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..jobs.protocol import Chosen, EngineState, Hello, Plan, Planned, Probe, ProbedPhoto, Run
-from ..jobs.runner import JobRunner
 from ..jobs.status import JobState, JobStatus
-from ..settings import RunSettings
+
+if TYPE_CHECKING:
+    from ..jobs.protocol import Chosen, EngineState, Planned, ProbedPhoto
+    from ..jobs.runner import JobRunner
+    from ..settings import RunSettings
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +94,8 @@ class Session:
         unknown = tuple(path for path in paths if path not in self.facts and path not in under_way)
         if not unknown:
             return
+        from ..jobs.protocol import Probe
+
         job = uuid.uuid4().hex
         folder = self._thumbnails / job
         folder.mkdir(parents=True)
@@ -98,6 +106,8 @@ class Session:
         """Ask what a run would take; an older question is given up."""
         self.forget_plan()
         if photos:
+            from ..jobs.protocol import Plan
+
             self._plan_job = uuid.uuid4().hex
             self.runner.submit(Plan(job=self._plan_job, photos=tuple(photos), settings=settings))
 
@@ -109,6 +119,8 @@ class Session:
 
     def start(self, folder: Path, name: str, scene: str, photos: Sequence[str], settings: RunSettings) -> None:
         """Start a run in `folder`, which is its own and exists."""
+        from ..jobs.protocol import Run
+
         self.forget_plan()
         self.message = None
         job = uuid.uuid4().hex
@@ -130,6 +142,8 @@ class Session:
         """Take in what the worker told since the last step; True where anything that is shown has changed."""
         if self._runner is None:
             return False
+        from ..jobs.protocol import Chosen, Hello, Planned, ProbedPhoto
+
         updates = self._runner.updates()
         for update in updates:
             if isinstance(update, Hello):

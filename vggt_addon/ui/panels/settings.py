@@ -47,7 +47,7 @@ class VGGT_PT_network(_Sidebar, bpy.types.Panel):
         layout, properties = self.layout, context.scene.vggt
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.active = properties.engine != "sfm"
-        for name in ("focal", "device", "precision", "framing", "input_size", "memory_limit"):
+        for name in ("focal", "device", "precision", "framing", "input_size", "points_from", "memory_limit"):
             layout.prop(properties, name)
 
 
