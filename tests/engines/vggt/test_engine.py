@@ -234,6 +234,24 @@ def test_the_picture_to_show_is_the_file_or_an_upright_copy(standin: ModuleType,
         assert levels[:, -30:, 0].mean() > levels[:, :30, 0].mean() + 100, "red grows to the right"
 
 
+def test_copies_of_photos_with_names_that_become_one_stay_apart(
+    standin: ModuleType, ask: Callable[..., Asked], tmp_path: Path
+) -> None:
+    hole = (20, 20, 60, 60)
+    names = ("a.png", "a.png.jpg")
+    shots = [
+        dataclasses.replace(shot, name=name, width=240, height=180, focal=200.0, orientation=orientation, hole=cut)
+        for shot, name, orientation, cut in zip(standin.SHOTS, names, (1, 6), (hole, None), strict=False)
+    ]
+    views = ask(gather([shot.write(tmp_path) for shot in shots]).photos, shots, input_size=140).result.views
+    blue = []
+    for view in views:
+        with Image.open(view.photo) as image:
+            assert view.photo.name == "a.png.jpg" and image.size == (240, 180)
+            blue.append(int(np.asarray(image)[-1, -1, 2]))
+    assert blue == pytest.approx([shot.blue for shot in shots], abs=6)
+
+
 # --- order, reference, record
 
 
@@ -346,6 +364,19 @@ def test_a_photo_without_a_pose_is_left_out_and_the_rest_goes_on(
     for view, shot in zip(result.views, [shot for shot in standin.SHOTS if shot.name != "c_odd.png"], strict=True):
         assert errors_in_pixels(view, shot).max() < LIMIT
         assert off_the_surface(standin, view).max() < 1e-3
+
+
+def test_the_reference_is_told_among_those_that_are_left(
+    ask: Callable[..., Asked], pair: Any, standin: ModuleType
+) -> None:
+    shots, photos = pair
+
+    def lose(encoding: Float, depth: Float) -> None:
+        encoding[1, 0] = np.inf  # in the network's order: the reference, then this one
+
+    result = ask(photos, shots, lose, input_size=140, reference=photos[1].name).result
+    assert [view.name for view in result.views] == [photos[1].name]
+    assert result.reference == 0
 
 
 def test_a_photo_without_a_field_of_view_takes_the_others(ask: Callable[..., Asked], pair: Any) -> None:

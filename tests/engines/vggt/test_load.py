@@ -114,6 +114,8 @@ def test_weights_that_are_not_there_are_told_with_how_to_get_them(store: Store, 
 
 
 def test_weights_of_another_network_are_told(store: Store, put: Put) -> None:
+    with pytest.raises(WeightsError, match="dust3r-512-dpt are weights of another network"):
+        find(store, "dust3r-512-dpt")  # and not how to download what is of no use here
     put("dust3r-512-dpt")
     with pytest.raises(WeightsError, match="dust3r-512-dpt are weights of another network"):
         find(store, "dust3r-512-dpt")
@@ -217,6 +219,17 @@ def test_it_runs_and_says_whose_weights_it_has(put: Put, networks: ModuleType) -
     assert output.depth is not None and output.pose_encoding is not None and output.points is None
     assert torch.equal(output.depth, direct.depth) and torch.equal(output.pose_encoding, direct.pose_encoding)
     assert calls
+
+
+@pytest.mark.parametrize(("device", "times"), [("cpu", 1), ("meta", 0)])
+def test_freed_memory_is_given_back_where_the_network_runs_in_main_memory(
+    put: Put, networks: ModuleType, monkeypatch: pytest.MonkeyPatch, device: str, times: int
+) -> None:
+    asked: list[None] = []
+    monkeypatch.setattr(load_module, "return_freed_memory", lambda: asked.append(None))
+    place = Device(torch.device(device), "a device", 10**12, torch.float32)
+    load(put(), place, torch.float32, networks.VGGT_SMALL)
+    assert len(asked) == times
 
 
 def test_weights_of_another_size_are_refused(put: Put) -> None:

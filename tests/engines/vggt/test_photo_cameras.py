@@ -228,6 +228,15 @@ def test_a_senseless_field_of_view_is_replaced_and_told(field: float) -> None:
     assert [camera.focal_source for camera in placed(known)] == ["network", "given", "network", "network"]
 
 
+def test_what_stands_in_for_a_field_of_view_comes_from_photos_that_have_both() -> None:
+    framings = frame_photos([(4000, 3000)] * 4)
+    encoding = np.stack([encode(np.zeros(3), np.zeros(3), f, framings[0]) for f in (3000.0, 900.0, 800.0, 3000.0)])
+    encoding[1:3, 7] = 0
+    encoding[3, 7:] = 0
+    focal = [camera.intrinsics[0, 0] for camera in placed(decode(encoding, framings, NAMES[:4]))]
+    assert focal == pytest.approx([3000, 900, 800, 3000])
+
+
 def test_a_known_focal_length_is_held_and_the_rest_stays() -> None:
     framings = frame_photos(SIZES)
     encoding = encode_all(framings)

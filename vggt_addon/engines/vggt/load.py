@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ...errors import WeightsError
-from ...weights.catalogue import CATALOGUE
+from ...weights.catalogue import CATALOGUE, find_entry
 from ...weights.checkpoint import open_checkpoint
 from ...weights.loading import load_weights
 from ...weights.store import Store, StoredWeights, default_folder
@@ -48,13 +48,13 @@ def find_weights(weights: str, folder: str, dtype: torch.dtype) -> StoredWeights
     where there is none.
     """
     store = Store(Path(folder) if folder else default_folder())
+    if weights and find_entry(weights).network != "vggt":  # before it is told how to get them
+        raise WeightsError(f"{weights} are weights of another network: choose one of VGGT's (see `weights list`).")
     ids = [weights] if weights else [entry.id for entry in CATALOGUE if entry.network == "vggt"]
     for id in ids:
         half = store.find(id, "bfloat16" if dtype == torch.bfloat16 else "float16") if dtype.itemsize == 2 else None
         found = half or store.find(id)
         if found:
-            if found.entry.network != "vggt":
-                raise WeightsError(f"{id} are weights of another network: choose one of VGGT's (see `weights list`).")
             return found
     if weights:
         return store.require(weights)
