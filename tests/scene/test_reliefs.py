@@ -8,7 +8,8 @@ import pytest
 
 from vggt_addon.geometry.projection import grid_pixels, project
 from vggt_addon.scene.build import BuildSettings, build
-from vggt_addon.scene.reliefs import cells, vertex_pixels
+from vggt_addon.scene.placement import place
+from vggt_addon.scene.reliefs import ReliefMeshes, cells, vertex_pixels
 from vggt_addon.scene.root import CUT_EDGES, THRESHOLD, set_slider
 
 ALL = BuildSettings(confidence_threshold=0.0)
@@ -85,6 +86,20 @@ def test_views_of_one_shape_share_topology_and_nothing_else(capture: Any) -> Non
     assert [values(mesh, "confidence", np.float32).sum() for mesh in (first, fourth)] == pytest.approx(
         [_least(view.confidence).sum() for view in (capture.views[0], capture.views[3])], rel=1e-4
     )
+
+
+def test_copies_with_arrays_of_their_own_are_the_same_meshes(capture: Any, helper: Any) -> None:
+    """As in a window, where an undo step must not hold each copy's topology again."""
+    attribute_values = helper("scene/test_build.py")._values
+    ways = [ReliefMeshes(place(capture), share=share) for share in (True, False)]
+    for view in capture.views:
+        shared, own = (meshes.mesh(view, view.name) for meshes in ways)
+        names = [attribute.name for attribute in shared.attributes]
+        assert names == [attribute.name for attribute in own.attributes]
+        for name in names:
+            one, other = shared.attributes[name], own.attributes[name]
+            assert attribute_values(one) == attribute_values(other), name
+        assert own.validate() is False
 
 
 def test_faces_carry_the_least_confidence_and_the_edges(capture: Any) -> None:

@@ -93,8 +93,12 @@ def _parsed(text: str, created: str) -> CaptureSummary | None:
         }:
             return None
         return CaptureSummary(
-            **{name: _string(document[name]) for name in ("engine", "weights", "licence")},
-            **{name: _count(document[name]) for name in ("photos_placed", "photos_left_out", "points")},
+            engine=_string(document["engine"]),
+            weights=_string(document["weights"]),
+            licence=_string(document["licence"]),
+            photos_placed=_count(document["photos_placed"]),
+            photos_left_out=_count(document["photos_left_out"]),
+            points=_count(document["points"]),
             left_out=tuple((_string(name), _string(reason)) for name, reason in _list(document["left_out"])),
             warnings=tuple(_string(warning) for warning in _list(document["warnings"])),
             reprojection_error=_figure(document["reprojection_error"]),
