@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,7 @@ def measure(options: argparse.Namespace, folder: Path) -> int:
     from vggt_addon.scene.captures import rebuild_steps, remove_capture
     from vggt_addon.scene.prepare import prepare
 
-    parts.bpy = SimpleNamespace(app=SimpleNamespace(background=False), data=bpy.data, types=bpy.types)  # as in a window
+    parts.can_undo = lambda: True  # as in a window
     bpy.ops.wm.read_factory_settings(use_empty=False)
     bpy.ops.ed.undo_push(message="Start")
     reconstruction = large_capture(options, folder)

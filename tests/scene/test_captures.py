@@ -128,6 +128,14 @@ def test_rebuilt_it_is_the_same_capture_in_the_same_place(capture: Any, helper: 
         assert found[name] == description, name
 
 
+def test_a_rebuilds_progress_never_falls(capture: Any) -> None:
+    many = [dataclasses.replace(capture.views[0], name=f"{number}.png", identity=str(number)) for number in range(14)]
+    root = build(capture.replace(views=tuple(many), points=None)).root
+    fractions = [fraction for _, fraction in rebuild_steps(root, capture)]
+    assert fractions == sorted(fractions) and fractions[0] == 0.0 and 0.9 < fractions[-1] <= 1.0
+    assert len(root.children) == 9
+
+
 def test_name_transform_and_sliders_are_kept(capture: Any, scene: Any) -> None:
     built = build(capture)
     root = built.root

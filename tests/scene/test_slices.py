@@ -61,6 +61,18 @@ def test_it_is_the_capture_that_build_makes(capture: Any, helper: Any, measures:
     assert measures.shift(measures.read(view.photo), picture, shown) < 0.1
 
 
+def test_in_a_window_it_is_the_same_capture(capture: Any, helper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vggt_addon.scene.save import new_file
+
+    described = helper("scene/test_build.py").described
+    expected = described(build(capture))
+    new_file()
+    monkeypatch.setattr("vggt_addon.scene.parts.can_undo", lambda: True)
+    found = described(build(capture))
+    assert found.keys() == expected.keys()
+    assert [name for name in found if found[name] != expected[name]] == []
+
+
 def test_nothing_is_in_the_scene_before_the_last_slice(capture: Any, scene: Any) -> None:
     fractions = []
     for _, fraction in (steps := build_steps(capture)):

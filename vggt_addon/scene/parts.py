@@ -79,7 +79,7 @@ def parts_steps(
     reliefs: list[bpy.types.Object] = []
     if settings.reliefs and any(view.depth is not None for view in reconstruction.views):
         group = _child(collection, "Reliefs", RELIEF)
-        meshes = ReliefMeshes(prepared.placement, share=bpy.app.background)  # without windows nobody undoes
+        meshes = ReliefMeshes(prepared.placement, share=not can_undo())
         for index, (view, photo) in enumerate(zip(reconstruction.views, photos, strict=True)):
             steps = _relief_steps(view, meshes, root, photo, group)
             relief = yield from _told(steps, "Reliefs", 0.3 + 0.5 * index / len(photos))
@@ -96,6 +96,11 @@ def radius(reconstruction: Reconstruction, settings: BuildSettings) -> float | N
     """The first value of the points' slider, local units; None where there are no points to show."""
     cloud = reconstruction.points if settings.points else None
     return None if cloud is None else settings.radius_in_spacings * cloud.spacing
+
+
+def can_undo() -> bool:
+    """Whether Blender keeps undo steps of what is built: with windows, unless the artist turned it off."""
+    return not bpy.app.background and bool(bpy.context.preferences.edit.use_global_undo)
 
 
 def _relief_steps(

@@ -45,7 +45,7 @@ class ReliefGeometry:
         size = np.array([*depth.shape, view.width, view.height])
         key = size.tobytes() + view.photo_from_grid.tobytes()
         if key not in self._pixels:
-            self._pixels[key] = vertex_pixels(view, depth.shape).reshape(-1, 2)
+            self._pixels[key] = vertex_pixels(view, (depth.shape[0], depth.shape[1])).reshape(-1, 2)
         pixels = self._pixels[key]
         positions = self._positions(view, depth, pixels)
         if (depth > 0).all():
@@ -70,7 +70,7 @@ class ReliefGeometry:
         rays = pixels @ local_from_pixel[:, :2].T + local_from_pixel[:, 2]
         rays *= depth.reshape(-1, 1)
         rays += camera_center(view.camera_from_world) - self._placement.world_origin
-        return rays.astype(np.float32)
+        return np.asarray(rays, np.float32)
 
 
 def vertex_pixels(view: View, shape: tuple[int, int]) -> NDArray[np.float64]:
@@ -79,6 +79,7 @@ def vertex_pixels(view: View, shape: tuple[int, int]) -> NDArray[np.float64]:
     Grid pixels' centres, but for the outermost ring, which is pulled out to the photo's edge where that is no more
     than a grid pixel away.
     """
+    assert view.photo_from_grid is not None
     pixels = grid_pixels(view.photo_from_grid, *shape)
     step_x, step_y = abs(view.photo_from_grid[0, 0]), abs(view.photo_from_grid[1, 1])
     left, right, top, bottom = pixels[:, 0, 0], pixels[:, -1, 0], pixels[0, :, 1], pixels[-1, :, 1]
@@ -106,7 +107,7 @@ def cells(depth: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.boo
 def _uv(view: View, pixels: NDArray[np.float64], corners: NDArray[np.int32]) -> NDArray[np.float32]:
     """u = x / width, v = 1 - y / height, for each corner of each face."""
     of_vertices = (pixels / (view.width, view.height) * (1, -1) + (0, 1)).astype(np.float32)
-    return of_vertices[corners.ravel()]
+    return np.asarray(of_vertices[corners.ravel()], np.float32)
 
 
 def _used_alone(
@@ -121,6 +122,7 @@ def _used_alone(
 
 def _face_values(view: View, known: NDArray[np.bool_] | None) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """`confidence`: the least of a cell's four corners; `depth_edge`: whether it spans a silhouette."""
+    assert view.confidence is not None  # where there is depth
     sure = view.confidence
     rows = np.minimum(sure[:-1], sure[1:])
     confidence = np.minimum(rows[:, :-1], rows[:, 1:]).ravel()
