@@ -49,7 +49,7 @@ def test_a_run_builds_its_scene_in_one_undo_step(
     fractions = [fraction for _, fraction in stages]
     assert fractions == sorted(fractions)
     assert len({name for name, _ in stages}) > 4
-    assert controller.timings().waiting < 0.05  # the window tests hold it to less, on a quiet machine
+    assert controller.timings().longest(building=False).work < 0.05  # the window's script holds it to less
     (folder,) = (user_files / "captures").iterdir()
     assert len(Reconstruction.load(folder).views) == 3
     tick_until(lambda: not any((user_files / "jobs").iterdir()))

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..settings import EngineSettings, NetworkSettings, RunSettings
 
+TELLS_NOTHING = frozenset({"photos", "images", "pictures", "frames", "jpg", "raw", "dcim"})  # as a folder's name
 PATCH = 14  # pixels: the network's picture is made of such squares
 
 
@@ -43,6 +44,9 @@ def run_settings(properties: Any, weights_folder: str = "") -> RunSettings:
 
 
 def capture_name(photos: list[str]) -> str:
-    """A name for the capture of these photos: their folder's, where they share one."""
-    folders = {Path(photo).parent.name for photo in photos}
-    return folders.pop() if len(folders) == 1 and folders != {""} else "Capture"
+    """A name for the capture of these photos: their folder's, where they share one that says more than "photos"."""
+    folders = {Path(photo).parent for photo in photos}
+    if len(folders) != 1:
+        return "Capture"
+    folder = folders.pop()
+    return (folder.parent.name if folder.name.lower() in TELLS_NOTHING else folder.name) or "Capture"

@@ -90,10 +90,12 @@ class Building:
 
     def _read(self) -> None:
         """In the thread: no bpy."""
-        from ..reconstruction import Reconstruction
-        from ..scene.prepare import prepare
-
         try:
+            # With numpy, importing takes longer than one of our calls may take: so it is done here.
+            from ..reconstruction import Reconstruction
+            from ..scene import build, captures, keep  # noqa: F401
+            from ..scene.prepare import prepare
+
             if self._home is not None:
                 self.folder = bring_home(self.folder, self._home)
             reconstruction = Reconstruction.load(self.folder)

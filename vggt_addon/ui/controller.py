@@ -42,23 +42,25 @@ class Stage:
     seconds_left: float | None = None
 
 
+@dataclass(frozen=True)
+class Call:
+    """One call of the timer."""
+
+    stage: str  # what was built in it; "" while the worker runs
+    seconds: float  # that Blender waited for it, with whatever else the machine did meanwhile
+    work: float  # seconds of the main thread's own work
+
+
 @dataclass
 class Timings:
-    """Seconds that one call held the main thread at the longest: while the worker ran, while the scene was built."""
+    """All calls of the timer since the run began."""
 
-    waiting: float = 0.0
-    building: float = 0.0
-    calls: int = 0
-    slices: list[tuple[str, float]] = field(default_factory=list)  # of the last building: stage, seconds
+    calls: list[Call] = field(default_factory=list)
 
-    def add(self, seconds: float, stage: str) -> None:
-        """Take note of a call; `stage` is what was built in it, if anything."""
-        self.calls += 1
-        if stage:
-            self.building = max(self.building, seconds)
-            self.slices.append((stage, seconds))
-        else:
-            self.waiting = max(self.waiting, seconds)
+    def longest(self, *, building: bool) -> Call:
+        """The call with the most work, of those that built or of those that did not."""
+        found = (call for call in self.calls if bool(call.stage) == building)
+        return max(found, key=lambda call: call.work, default=Call("", 0.0, 0.0))
 
 
 class _State:
@@ -254,7 +256,7 @@ def tick() -> float | None:
     """One call of the timer: seconds until the next, or None where there is nothing left to wait for."""
     if _state is None:
         return None
-    state, began = _state, time.perf_counter()
+    state, began, work = _state, time.perf_counter(), time.thread_time()
     built = state.building.stage[0] if state.building is not None and not state.building.loading else ""
     try:
         return _advance(state)
@@ -268,7 +270,7 @@ def tick() -> float | None:
         redraw()
         return TICK_SECONDS
     finally:
-        state.timings.add(time.perf_counter() - began, built)
+        state.timings.calls.append(Call(built, time.perf_counter() - began, time.thread_time() - work))
 
 
 def _advance(state: _State) -> float | None:

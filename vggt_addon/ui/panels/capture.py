@@ -81,6 +81,8 @@ def _draw_colors(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
 
 
 def _draw_figures(box: bpy.types.UILayout, context: bpy.types.Context, summary: "CaptureSummary") -> None:
+    box = box.column(align=True)
+    box.scale_y = 0.85
     placed = text("{placed} of {all} photos placed").format(
         placed=summary.photos_placed, all=summary.photos_placed + summary.photos_left_out
     )
@@ -95,7 +97,8 @@ def _draw_figures(box: bpy.types.UILayout, context: bpy.types.Context, summary: 
     if summary.reprojection_error is not None:
         error = text("Error {error} px").format(error=f"{summary.reprojection_error:.2f}")
         box.label(text=error, icon="BLANK1", translate=False)
-    engine = summary.engine if not summary.weights else f"{summary.engine}, {summary.weights} ({summary.licence})"
+    engine = controller.engine_title(summary.engine)
+    engine = engine if not summary.weights else f"{engine}, {summary.weights} ({summary.licence})"
     draw_text(box, context, text("Engine: {engine}").format(engine=engine), "BLANK1")
 
 
