@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export SHARED
 
-.PHONY: help demo test lint check test-faults test-matrix lock clean
+.PHONY: help demo test lint check test-faults test-window test-matrix lock clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -32,9 +32,14 @@ check: $(VENV)/test.stamp
 ## make test-faults            background work when things go wrong: 100 workers killed, rubbish, silence, orphans
 test-faults: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q tests/jobs/test_runner.py tests/jobs/test_cancel_and_stop.py tests/jobs/test_orphans.py
+	$(BIN)/python -m pytest -q tests/ui/test_faults.py
 	$(BIN)/python tests/jobs/faults.py
 
-## make test-matrix            the tests of the scene on the other Blenders (each in a .venv of its own)
+## make test-window [SUITE=all] the panel in real windows (4.3 and 5.2), by real keys; pictures in build/window
+test-window: $(VENV)/test.stamp
+	tests/window/run.sh $(or $(SUITE),all) main_job $(realpath $(or $(PHOTOS),examples/courtyard/photos))
+
+## make test-matrix            the tests of scene and panel on the other Blenders (each in a .venv of its own)
 test-matrix:
 	PYTHON=$(PYTHON) tests/matrix.sh
 

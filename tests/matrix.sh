@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The scene tests on the Blenders that the main suite does not run on; one environment each.
+# The tests of scene and panel on the Blenders that the main suite does not run on; one environment each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,8 @@ run() { # run PYTHON BPY NUMPY
 		touch "$environment/done"
 	fi
 	echo "== bpy $2"
-	"$environment/bin/python" -m pytest tests/scene -q
+	# The worker keeps the main suite's Python, which has the engines: Blender's own needs none of it.
+	VGGT_ADDON_TEST_WORKER="$PWD/.venv/bin/python" "$environment/bin/python" -m pytest tests/scene tests/ui -q
 }
 
 python311="${PYTHON:-python3.11}"
