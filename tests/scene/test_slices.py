@@ -239,3 +239,16 @@ def test_a_file_saved_in_the_middle_is_cleared_when_it_is_opened(capture: Any, t
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "half.blend"))
     remove_unfinished()
     assert not bpy.data.objects and not bpy.data.images and not bpy.data.collections
+
+
+def test_what_another_file_holds_is_left_to_it(capture: Any, tmp_path: Any) -> None:
+    steps = build_steps(capture)
+    for _ in range(9):
+        next(steps)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "half.blend"), copy=True)
+    steps.close()
+    with bpy.data.libraries.load(str(tmp_path / "half.blend"), link=True) as (there, linked):
+        linked.objects = there.objects[:1]
+    assert UNFINISHED in linked.objects[0]
+    assert remove_unfinished() == 0
+    assert linked.objects[0].name in bpy.data.objects

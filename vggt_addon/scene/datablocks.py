@@ -115,7 +115,9 @@ def _marked(marks: set[str] | None = None) -> list[bpy.types.ID]:
         datablock
         for kind in KINDS
         for datablock in getattr(bpy.data, kind)
-        if UNFINISHED in datablock and (marks is None or datablock[UNFINISHED] in marks)
+        if UNFINISHED in datablock
+        and datablock.library is None  # another file's: not ours to remove
+        and (marks is None or datablock[UNFINISHED] in marks)
     ]
 
 
