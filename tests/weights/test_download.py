@@ -1,5 +1,6 @@
 """Downloads from a hub on this machine: whole and checked or not at all, and what is said of whatever goes wrong."""
 
+import hashlib
 import logging
 import os
 import subprocess
@@ -215,6 +216,17 @@ def test_a_begun_download_of_an_older_revision_goes_away(hub: Any, tmp_path: Pat
     other.write_bytes(b"other")
     fetched(hub, store)
     assert names(tmp_path) == [other.name, "vggt-1b.safetensors"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_nothing_is_written_through_a_link_in_the_folder(hub: Any, content: bytes, tmp_path: Path) -> None:
+    store, precious = Store(tmp_path / "store"), tmp_path / "precious"
+    store.folder.mkdir()
+    precious.write_bytes(b"precious")
+    store.part(VGGT, hashlib.sha256(content).hexdigest()).symlink_to(precious)
+    fetched(hub, store)
+    assert precious.read_bytes() == b"precious"
+    assert names(store.folder) == ["vggt-1b.safetensors"]
 
 
 @pytest.mark.parametrize("make", ["make_dust3r", "nothing"])

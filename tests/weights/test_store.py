@@ -1,6 +1,7 @@
 """The store: where it is, what it finds, and one writer at a time."""
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -98,6 +99,25 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(WeightsError) as caught:
         Store(tmp_path).find("vggt-1b")
     assert caught.value.sentence == f"{path} is damaged: delete it, then download or convert the weights again."
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in folders")
+def test_a_pipe_in_the_place_of_weights_is_not_waited_for(tmp_path: Path) -> None:
+    """In a thread of its own: where it is opened, nothing ends the wait."""
+    path = Store(tmp_path).path(find_entry("vggt-1b"))
+    os.mkfifo(path)
+    said: list[str] = []
+
+    def look() -> None:
+        try:
+            Store(tmp_path).find("vggt-1b")
+        except WeightsError as error:
+            said.append(error.sentence)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(20.0)
+    assert said == [f"{path} is no file of weights: move it elsewhere."]
 
 
 def test_a_file_that_lost_its_end_is_damaged(tmp_path: Path) -> None:

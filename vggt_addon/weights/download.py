@@ -119,6 +119,8 @@ def _fetched(
         for other in store.folder.glob(f".{entry.id}.*.part"):
             if other != part and not watch.stop.is_set():
                 other.unlink(missing_ok=True)  # of a revision that is no longer offered
+        if part.is_symlink() or (part.exists() and not part.is_file()):
+            part.unlink()  # in a folder that many share, a link would have the download written over another file
         begun = part.stat().st_size if part.exists() else 0
         check_space(store.folder, 2 * file.size - begun)
         watch.fraction = begun / file.size

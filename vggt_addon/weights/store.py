@@ -151,6 +151,8 @@ def default_folder(environment: Mapping[str, str] = os.environ, platform: str = 
 def _metadata(path: Path) -> tuple[int, dict[str, str]] | None:
     """Size in bytes and metadata of a safetensors file; None where there is no file."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for, and no signal ends that
+            raise WeightsError(f"{path} is no file of weights: move it elsewhere.")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
