@@ -35,7 +35,7 @@ def run_settings(properties: Any, weights_folder: str = "") -> RunSettings:
                 framing=properties.framing,
                 input_size=properties.input_size // PATCH * PATCH,
                 reference=reference if reference in names else "",
-                focal=properties.focal,
+                focal=f"{properties.focal_millimetres:.2f}mm" if properties.focal == "known" else properties.focal,
                 points_from=properties.points_from,
             ),
         ),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.1  # between two looks at the worker
-SLICE_SECONDS = 0.04  # of building in one call, at the least one slice
+SLICE_SECONDS = 0.05  # of building in one call, at the least one slice
 PLAN_AFTER_SECONDS = 0.5  # of quiet: a slider that is dragged asks once
 
 
@@ -70,6 +70,7 @@ class _State:
         self.folder = places.session_folder()
         self.session = Session(_make_runner, self.folder)
         self.building: Building | None = None
+        self.built = ""  # the stage that the present call has built at
         self.has_built = False  # a capture was begun in this session, to its end or not
         self.plan_due: float | None = None
         self.timings = Timings()
@@ -257,7 +258,7 @@ def tick() -> float | None:
     if _state is None:
         return None
     state, began, work = _state, time.perf_counter(), time.thread_time()
-    built = state.building.stage[0] if state.building is not None and not state.building.loading else ""
+    state.built = ""
     try:
         return _advance(state)
     except Exception:
@@ -270,7 +271,7 @@ def tick() -> float | None:
         redraw()
         return TICK_SECONDS
     finally:
-        state.timings.calls.append(Call(built, time.perf_counter() - began, time.thread_time() - work))
+        state.timings.calls.append(Call(state.built, time.perf_counter() - began, time.thread_time() - work))
 
 
 def _advance(state: _State) -> float | None:
@@ -306,7 +307,8 @@ def _after_worker(state: _State, run: ActiveRun) -> None:
 
 
 def _build(state: _State, building: Building) -> None:
-    state.has_built = True
+    if not building.loading:
+        state.has_built, state.built = True, building.stage[0]
     try:
         finished = building.advance(SLICE_SECONDS)
     except UserError as error:

@@ -35,6 +35,7 @@ FOCALS = (
     ("network", "From the Photos", "As the engine sees it in each photo"),
     ("shared", "One for Each Lens", "One focal length for all photos of a lens; wrong where a zoom was turned"),
     ("exif", "From the Files", "The focal length that the camera wrote into the file, where it did"),
+    ("known", "Known", "One that you know, for all photos"),
 )
 FRAMINGS = (
     ("whole", "Whole", "No pixel of a photo is lost"),
@@ -112,6 +113,15 @@ class VGGT_PG_scene(bpy.types.PropertyGroup):
     focal: EnumProperty(name="Focal Length", items=FOCALS, update=_changed, description="Where it comes from (VGGT)")
     points_from: EnumProperty(
         name="Points From", items=POINTS, update=_changed, description="What the coloured cloud is made of (VGGT)"
+    )
+    focal_millimetres: FloatProperty(
+        name="Millimeters",
+        default=35.0,
+        min=9.0,
+        max=1008.0,
+        precision=1,
+        update=_changed,
+        description="Focal length of a lens that shows as much on a 36 mm wide film",
     )
     device: EnumProperty(name="Device", items=DEVICES, update=_changed, description="What the network runs on")
     precision: EnumProperty(

@@ -47,7 +47,10 @@ class VGGT_PT_network(_Sidebar, bpy.types.Panel):
         layout, properties = self.layout, context.scene.vggt
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.active = properties.engine != "sfm"
-        for name in ("focal", "device", "precision", "framing", "input_size", "points_from", "memory_limit"):
+        layout.prop(properties, "focal")
+        if properties.focal == "known":
+            layout.prop(properties, "focal_millimetres")
+        for name in ("device", "precision", "framing", "input_size", "points_from", "memory_limit"):
             layout.prop(properties, name)
 
 
