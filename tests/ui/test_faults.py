@@ -105,7 +105,7 @@ def test_a_result_that_vanishes_is_a_sentence(
 ) -> None:
     home = controller._home
 
-    def vanish(name: str) -> Path:
+    def vanish(name: str) -> Callable[[], Path]:
         """Somebody clears this user's files at the very moment that the worker is done."""
         shutil.rmtree(controller.session().run.folder)
         return home(name)

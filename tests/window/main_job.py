@@ -97,7 +97,8 @@ def _watch(controller: Any) -> Iterator[Any]:
     ui.log(
         f"FIGURES {time.monotonic() - began:.1f} s, {len(timings.calls)} calls; the longest: "
         f"{waiting.work * 1000:.1f} ms of work in {waiting.seconds * 1000:.1f} ms while the worker ran, "
-        f"{building.work * 1000:.1f} in {building.seconds * 1000:.1f} ms building ({building.stage}); "
+        f"{building.work * 1000:.1f} in {building.seconds * 1000:.1f} ms building ({building.stage}), "
+        f"{timings.undo * 1000:.1f} Blender's undo step; "
         f"{keys} keys, {len(set(fractions))} places of the bar"
     )
     ui.log("WAITING", [round(call.work * 1000, 1) for call in sorted(timings.calls, key=lambda c: -c.work)[:12]])

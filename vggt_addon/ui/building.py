@@ -6,6 +6,7 @@ This module imports bpy beyond the standard library; the room scene, and numpy w
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,20 @@ BEFORE, SHARE = 0.95, 0.05  # of the bar: what the worker did, and what building
 class Building:
     """One capture on its way into a scene.
 
-    `result` is the folder that holds it; with `home` it is brought there first. `ours`: it is to come along when the
-    .blend is saved. `replace` is the name of the root whose place it takes. Nothing stands in the scene before the last
-    slice, and that is one undo step.
+    `result` is the folder that holds it; with `home`, which the thread asks, it is brought there first. `ours`: it is
+    to come along when the .blend is saved. `replace` is the name of the root whose place it takes. Nothing stands in
+    the scene before the last slice, and that is one undo step.
     """
 
     def __init__(
-        self, result: Path, home: Path | None, name: str, scene: str, *, ours: bool = True, replace: str = ""
+        self,
+        result: Path,
+        home: Callable[[], Path] | None,
+        name: str,
+        scene: str,
+        *,
+        ours: bool = True,
+        replace: str = "",
     ) -> None:
         self.folder, self._home, self._name, self._scene = result, home, name, scene
         self._ours, self._replace = ours, replace
@@ -40,6 +48,7 @@ class Building:
         self._steps: Steps | None = None
         self._stage, self._fraction = "Reading the result", 0.0
         self._longest = 0.0  # seconds of a slice
+        self.undo_work = 0.0  # seconds that Blender took for the undo step
         self.warnings: tuple[str, ...] = ()
         self._thread = threading.Thread(target=self._read, name="vggt_addon result", daemon=True)
         self._thread.start()
@@ -101,7 +110,7 @@ class Building:
             from ..scene.prepare import prepare
 
             if self._home is not None:
-                self.folder = bring_home(self.folder, self._home)
+                self.folder = bring_home(self.folder, self._home())
             reconstruction = Reconstruction.load(self.folder)
             self._prepared = prepare(reconstruction)
             self._reconstruction = reconstruction
@@ -128,7 +137,9 @@ class Building:
             keep.adopt(self.folder, built.root, ours=self._ours)
         self.warnings = built.warnings
         photos = len(self._reconstruction.views)
+        began = time.thread_time()
         push_undo(f"Reconstruct {photos} Photos" if not self._replace else "Rebuild Capture")
+        self.undo_work = time.thread_time() - began
 
     def _may_link(self) -> bool:
         """Objects can be added, and undone as one step, in object mode alone."""

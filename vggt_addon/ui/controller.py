@@ -11,7 +11,9 @@ import shutil
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,9 +55,10 @@ class Call:
 
 @dataclass
 class Timings:
-    """All calls of the timer since the run began."""
+    """All calls of the timer since the run began, without Blender's own undo step, which is told apart."""
 
     calls: list[Call] = field(default_factory=list)
+    undo: float = 0.0  # seconds of the main thread's work
 
     def longest(self, *, building: bool) -> Call:
         """The call with the most work, of those that built or of those that did not."""
@@ -70,6 +73,7 @@ class _State:
         self.folder = places.session_folder()
         self.session = Session(_make_runner, self.folder)
         self.building: Building | None = None
+        self.undo = 0.0  # seconds that the present call's undo step took
         self.built = ""  # the stage that the present call has built at
         self.has_built = False  # a capture was begun in this session, to its end or not
         self.plan_due: float | None = None
@@ -271,7 +275,10 @@ def tick() -> float | None:
         redraw()
         return TICK_SECONDS
     finally:
-        state.timings.calls.append(Call(state.built, time.perf_counter() - began, time.thread_time() - work))
+        undo, state.undo = state.undo, 0.0
+        seconds, work = time.perf_counter() - began, time.thread_time() - work
+        state.timings.calls.append(Call(state.built, seconds - undo, work - undo))
+        state.timings.undo += undo
 
 
 def _advance(state: _State) -> float | None:
@@ -317,6 +324,7 @@ def _build(state: _State, building: Building) -> None:
         _end_run(keep=building.folder)
         return
     if finished:
+        state.undo = building.undo_work
         for warning in building.warnings:
             logger.warning(warning)
         state.building = None
@@ -337,13 +345,21 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _home(name: str) -> Path:
-    """Where the capture called `name` is to live: beside the .blend, or with this user until there is one."""
-    from ..scene.keep import folder_beside
+def _home(name: str) -> Callable[[], Path]:
+    """Where the capture called `name` is to live: beside the .blend, or with this user until there is one.
 
+    A function that a thread may call: what it needs takes long to import.
+    """
     if bpy.data.filepath and preferences().beside_blend:
-        return folder_beside(Path(bpy.data.filepath), name)
-    return places.user_folder("captures") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
+        return partial(_folder_beside, Path(bpy.data.filepath), name)
+    folder = places.user_folder("captures") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
+    return lambda: folder
+
+
+def _folder_beside(blend: Path, name: str) -> Path:
+    from ..scene.folders import folder_beside
+
+    return folder_beside(blend, name)
 
 
 def _plan() -> None:
