@@ -133,7 +133,7 @@ def test_a_plan_that_failed_says_why(session: Session, runner: ScriptedRunner) -
 
 
 def test_a_run_is_followed_to_its_end(session: Session, runner: ScriptedRunner, tmp_path: Path) -> None:
-    session.start(tmp_path, "garden", "Scene", ["/a.jpg"], RunSettings())
+    session.start(tmp_path, "garden", 1, ["/a.jpg"], RunSettings())
     (request,) = runner.asked
     assert isinstance(request, Run)
     assert (request.folder, request.photos) == (str(tmp_path), ("/a.jpg",))

@@ -4,11 +4,12 @@ This module imports bpy beyond the standard library; the room scene, and numpy w
 """
 
 import os
+import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -26,8 +27,9 @@ class Building:
     """One capture on its way into a scene.
 
     `result` is the folder that holds it; with `home`, which the thread asks, it is brought there first. `ours`: it is
-    to come along when the .blend is saved. `replace` is the name of the root whose place it takes. Nothing stands in
-    the scene before the last slice, and that is one undo step.
+    to come along when the .blend is saved. `scene`, and `replace`, the root whose place it takes (0: none), are told by
+    their `session_uid`, which undo and renaming leave as it is. Nothing stands in the scene before the last slice, and
+    that is one undo step.
     """
 
     def __init__(
@@ -35,16 +37,17 @@ class Building:
         result: Path,
         home: Callable[[], Path] | None,
         name: str,
-        scene: str,
+        scene: int,
         *,
         ours: bool = True,
-        replace: str = "",
+        replace: int = 0,
     ) -> None:
         self.folder, self._home, self._name, self._scene = result, home, name, scene
         self._ours, self._replace = ours, replace
         self._reconstruction: Reconstruction | None = None
         self._prepared: Prepared | None = None
         self._error: Exception | None = None
+        self._given_up = False
         self._steps: Steps | None = None
         self._stage, self._fraction = "Reading the result", 0.0
         self._longest = 0.0  # seconds of a slice
@@ -98,8 +101,13 @@ class Building:
 
     def give_up(self) -> Path | None:
         """Leave nothing in the scene; where the capture lies that was to be built, None if it is not there yet."""
+        self._given_up = True
         self.interrupt()
         return self.folder if self._reconstruction is not None else None
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Until no file of the result is read any more, or `seconds` have passed."""
+        self._thread.join(seconds)
 
     def _read(self) -> None:
         """In the thread: no bpy."""
@@ -111,6 +119,9 @@ class Building:
 
             if self._home is not None:
                 self.folder = bring_home(self.folder, self._home())
+                if self._given_up:  # nobody was told of the copy
+                    shutil.rmtree(self.folder, ignore_errors=True)
+                    return
             reconstruction = Reconstruction.load(self.folder)
             self._prepared = prepare(reconstruction)
             self._reconstruction = reconstruction
@@ -120,13 +131,13 @@ class Building:
     def _begin(self) -> "Steps":
         from ..scene.build import BuildSettings, build_steps
 
-        scene = bpy.data.scenes.get(self._scene) or bpy.context.scene
-        root = scene.objects.get(self._replace) if self._replace else None
+        scene = _known(bpy.data.scenes, self._scene) or bpy.context.scene
+        root = _known(bpy.data.objects, self._replace) if self._replace else None
         if root is not None:
             from ..scene.captures import rebuild_steps
 
             return rebuild_steps(root, self._reconstruction, prepared=self._prepared)
-        self._replace = ""  # it was removed meanwhile: the capture is built afresh
+        self._replace = 0  # it was removed meanwhile: the capture is built afresh
         settings = BuildSettings(name=self._name)
         return build_steps(self._reconstruction, scene, settings=settings, prepared=self._prepared)
 
@@ -172,6 +183,11 @@ def bring_home(folder: Path, home: Path) -> Path:
             f"The capture could not be written to {place}: {error.strerror or error}. It is kept in {folder}.",
             repr(error),
         ) from error
+
+
+def _known(datablocks: Iterable[Any], session_uid: int) -> Any:
+    """The one of them that has this `session_uid`; None where it was removed."""
+    return next((one for one in datablocks if one.session_uid == session_uid), None)
 
 
 def _windows() -> list[bpy.types.Window]:

@@ -23,6 +23,7 @@ from ..errors import UserError
 from ..jobs.status import JobState
 from . import asking, log, places, thumbnails
 from .building import Building
+from .filling import fill_in
 from .preferences import preferences
 from .session import ActiveRun, Session
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.1  # between two looks at the worker
 SLICE_SECONDS = 0.05  # of building in one call, at the least one slice
+LAST_SECONDS = 1.0  # that Blender, which is quitting, waits for a copy under way
 PLAN_AFTER_SECONDS = 0.5  # of quiet: a slider that is dragged asks once
 
 
@@ -100,6 +102,7 @@ def stop() -> None:
         bpy.app.timers.unregister(tick)
     if _state.building is not None:
         _state.building.give_up()
+        _state.building.wait(LAST_SECONDS)
     _state.session.stop()
     if _state.session.run is not None:
         _remove(_state.session.run.folder)
@@ -174,18 +177,20 @@ def start_run(scene: bpy.types.Scene) -> None:
     settings = asking.run_settings(scene.vggt, preferences().weights_folder)
     state.timings = Timings()
     state.plan_due = None
-    state.session.start(folder, asking.capture_name(photos), scene.name, photos, settings)
+    state.session.start(folder, asking.capture_name(photos), scene.session_uid, photos, settings)
     _poll()
 
 
-def open_capture(folder: Path, scene: bpy.types.Scene, *, replace: str = "") -> None:
-    """Build the capture that lies in `folder`, in place of the one whose root is called `replace` if any."""
+def open_capture(folder: Path, scene: bpy.types.Scene, *, replace: bpy.types.Object | None = None) -> None:
+    """Build the capture that lies in `folder`, in place of the one whose root is `replace` if any."""
     state = _get()
     state.timings = Timings()
     state.session.message = None
     ours = folder.is_relative_to(places.user_folder("captures"))
     name = folder.name.removesuffix(".capture")
-    state.building = Building(folder, None, name, scene.name, ours=ours, replace=replace)
+    state.building = Building(
+        folder, None, name, scene.session_uid, ours=ours, replace=0 if replace is None else replace.session_uid
+    )
     _poll()
 
 
@@ -193,15 +198,21 @@ def cancel_run() -> None:
     """Stop what is under way; the scene stays as it is."""
     state = _get()
     if state.building is not None:
-        kept = state.building.give_up()
-        state.building = None
-        _end_run()
+        kept = _give_up_building(state, state.building)
         if kept is not None:
             state.session.tell("INFO", f"Cancelled. What was reconstructed is kept in {kept}.")
     else:
         state.session.cancel()
     _poll()
     redraw()
+
+
+def _give_up_building(state: _State, building: Building) -> Path | None:
+    """Leave nothing of it in the scene; where its capture lies, if it was complete."""
+    kept = building.give_up()
+    state.building = None
+    _end_run(reader=building)
+    return kept
 
 
 def before_undo() -> None:
@@ -214,7 +225,7 @@ def after_undo() -> None:
     """Blender replaced all datablocks: the list may be another, and a building begins anew."""
     if _state is not None:
         _clear_away()
-        _fill_in()
+        fill_in(_state.session)
         photos_changed()
 
 
@@ -222,19 +233,19 @@ def before_load() -> None:
     """Blender is about to open another file: what runs for this one ends."""
     if _state is None or not busy():
         return
-    if _state.building is not None:
-        _state.building.interrupt()
-        _state.building.give_up()
-        _state.building = None
-    _state.session.cancel()
-    _state.session.tell("INFO", "Another file was opened, which stopped the reconstruction.")
+    sentence = "Another file was opened, which stopped the reconstruction."
+    if _state.building is None:
+        _state.session.cancel()
+    elif (kept := _give_up_building(_state, _state.building)) is not None:
+        sentence += f" Its result is kept in {kept}."
+    _state.session.tell("INFO", sentence)
 
 
 def after_load() -> None:
     """Another file is open."""
     if _state is not None:
         _clear_away()
-        _fill_in()
+        fill_in(_state.session)
         _state.session.forget_plan()
 
 
@@ -267,9 +278,9 @@ def tick() -> float | None:
         return _advance(state)
     except Exception:
         logger.exception("a call of the timer failed")
-        state.building = None
         state.session.cancel()
-        _end_run()
+        building, state.building = state.building, None
+        _end_run(reader=building)
         sentence = "Something went wrong in Blender's part of the extension: the log has the details."
         state.session.tell("ERROR", sentence)
         redraw()
@@ -284,7 +295,7 @@ def tick() -> float | None:
 def _advance(state: _State) -> float | None:
     changed = state.session.step()
     if changed:
-        _fill_in()
+        fill_in(state.session)
     run = state.session.run
     if run is not None and state.building is None and run.status.state.ended:
         changed = True
@@ -331,17 +342,22 @@ def _build(state: _State, building: Building) -> None:
         _end_run()
 
 
-def _end_run(keep: Path | None = None) -> None:
-    """The run is over; its folder goes, unless a finished capture at `keep` could not be taken out of it."""
+def _end_run(keep: Path | None = None, reader: Building | None = None) -> None:
+    """The run is over; its folder goes, unless a finished capture at `keep` could not be taken out of it.
+
+    `reader` may still be reading there, and is waited for.
+    """
     run, state = session().run, _get()
     state.session.run = None
     state.plan_due = time.monotonic() + PLAN_AFTER_SECONDS
     if run is not None and not (keep is not None and keep.is_relative_to(run.folder)):
         # A thread: pictures of many photos take longer to delete than a call may take.
-        threading.Thread(target=_remove, args=(run.folder,), daemon=True).start()
+        threading.Thread(target=_remove, args=(run.folder, reader), daemon=True).start()
 
 
-def _remove(folder: Path) -> None:
+def _remove(folder: Path, reader: Building | None = None) -> None:
+    if reader is not None:
+        reader.wait()
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -368,24 +384,6 @@ def _plan() -> None:
     if scene is not None:
         settings = asking.run_settings(scene.vggt, preferences().weights_folder)
         session().plan(asking.chosen_photos(scene.vggt), settings)
-
-
-def _fill_in() -> None:
-    """Write what is known of photos to the lists of all scenes, where it differs."""
-    facts = session().facts
-    for scene in bpy.data.scenes:
-        for photo in scene.vggt.photos:
-            fact = facts.get(photo.path)
-            if fact is None:
-                continue
-            known = {"width": fact.width, "height": fact.height, "problem": fact.problem}
-            for name, value in known.items():
-                if getattr(photo, name) != value:
-                    setattr(photo, name, value)
-            if abs(photo.focal - (fact.focal or 0.0)) > 0.01:
-                photo.focal = fact.focal or 0.0
-    for path, picture in session().thumbnails.items():
-        thumbnails.load(path, picture)
 
 
 def _poll() -> None:

@@ -41,7 +41,7 @@ class ActiveRun:
     job: str
     folder: Path  # of the job; removed when all is over
     name: str  # of the capture to be
-    scene: str  # name of the scene that it was asked for in
+    scene: int  # session_uid of the scene that it was asked for in: its name may change meanwhile
     photos: int
     status: JobStatus
     chosen: Chosen | None = None
@@ -117,7 +117,7 @@ class Session:
             self.runner.cancel(self._plan_job)
         self._plan_job, self.planned, self.plan_problem = "", None, ""
 
-    def start(self, folder: Path, name: str, scene: str, photos: Sequence[str], settings: RunSettings) -> None:
+    def start(self, folder: Path, name: str, scene: int, photos: Sequence[str], settings: RunSettings) -> None:
         """Start a run in `folder`, which is its own and exists."""
         from ..jobs.protocol import Run
 

@@ -8,6 +8,7 @@ import textwrap
 PIXELS_A_LETTER = 6.3  # of Blender's interface font at its usual size; a little more than the mean, so that lines fit
 MARGIN = 64  # pixels that a panel's frame, a box's frame and an icon take
 NARROWEST = 16  # letters
+LONGEST = 1_000  # letters of one text: a panel draws it many times a second
 
 
 def duration(seconds: float) -> str:
@@ -22,6 +23,12 @@ def duration(seconds: float) -> str:
 def letters(width: int, scale: float) -> int:
     """How many letters fit into a line of a region of `width` pixels under an interface `scale`."""
     return max(NARROWEST, int((width / max(scale, 0.1) - MARGIN) / PIXELS_A_LETTER))
+
+
+def shown(text: str) -> str:
+    """`text` as Blender can show it, whoever wrote it: a file's name may hold what is no Unicode, a worker anything."""
+    text = text[:LONGEST].encode("utf-8", "replace").decode("utf-8")
+    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
 
 
 def lines(text: str, width: int) -> list[str]:

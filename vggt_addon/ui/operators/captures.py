@@ -24,6 +24,22 @@ class _OnCapture:
         return capture_at_hand(context) is not None
 
 
+class _OnIdleCapture(_OnCapture):
+    """For those that a build under way would come into the way of, and that change what only its own file may."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether there is a capture of this file, and nothing under way."""
+        if controller.busy():
+            cls.poll_message_set("A reconstruction is under way: wait for it, or cancel it")
+            return False
+        root = capture_at_hand(context)
+        if root is not None and root.library is not None:
+            cls.poll_message_set("This capture is linked from another file: open that one to change it")
+            return False
+        return root is not None
+
+
 class VGGT_OT_open_capture(bpy.types.Operator):
     """Choose the folder of a capture that was made before, and build its scene"""
 
@@ -61,7 +77,7 @@ class VGGT_OT_open_capture(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class VGGT_OT_rebuild_capture(_OnCapture, bpy.types.Operator):
+class VGGT_OT_rebuild_capture(_OnIdleCapture, bpy.types.Operator):
     """Build this capture anew from its folder, in the same place, with the same sliders"""
 
     bl_idname = ids.REBUILD_CAPTURE
@@ -75,14 +91,17 @@ class VGGT_OT_rebuild_capture(_OnCapture, bpy.types.Operator):
 
         root = capture_at_hand(context)
         folder = capture_folder(root)
-        if folder is None or not (folder / FILE_NAME).is_file():
+        if folder is None:
+            self.report({"ERROR"}, tell("It is not known where this capture lies: open its folder with Open Capture."))
+            return {"CANCELLED"}
+        if not (folder / FILE_NAME).is_file():
             self.report({"ERROR"}, tell("The capture's folder is not there any more: {folder}.").format(folder=folder))
             return {"CANCELLED"}
-        controller.open_capture(folder, context.scene, replace=root.name)
+        controller.open_capture(folder, context.scene, replace=root)
         return {"FINISHED"}
 
 
-class VGGT_OT_remove_capture(_OnCapture, bpy.types.Operator):
+class VGGT_OT_remove_capture(_OnIdleCapture, bpy.types.Operator):
     """Take this capture out of the scene; its folder on disk stays, and can be opened again"""
 
     bl_idname = ids.REMOVE_CAPTURE

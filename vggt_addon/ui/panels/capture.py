@@ -63,7 +63,6 @@ class VGGT_PT_capture(bpy.types.Panel):
         _draw_colors(layout, context)
         layout.operator(ids.LOOK_THROUGH, icon="VIEW_CAMERA")
         row = layout.row(align=True)
-        row.enabled = not controller.busy()
         row.operator(ids.REBUILD_CAPTURE, icon="FILE_REFRESH")
         row.operator(ids.REMOVE_CAPTURE, icon="TRASH")
 
