@@ -55,6 +55,7 @@ def equal(one: Reconstruction, other: Reconstruction) -> bool:
         ("COM1.x", "_COM1.x"),
         ("caf\udce9", "caf_"),
         ("x" * 300, "x" * 80),
+        ("\U0001f34c" * 63, "\U0001f34c" * 30),
     ],
 )
 def test_a_name_that_every_disk_takes(tmp_path: Path, name: str, folder: str) -> None:

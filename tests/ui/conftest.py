@@ -33,8 +33,9 @@ def user_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     folder = tmp_path / "user"
 
-    def user_folder(name: str) -> Path:
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    def user_folder(name: str, *, create: bool = True) -> Path:
+        if create:
+            (folder / name).mkdir(parents=True, exist_ok=True)
         return folder / name
 
     monkeypatch.setattr(places, "user_folder", user_folder)

@@ -13,7 +13,7 @@ import bpy
 import pytest
 
 from vggt_addon import registration
-from vggt_addon.ui import controller
+from vggt_addon.ui import controller, homes
 
 SESSION = Path(__file__).with_name("blender_session.py")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="looks for processes as POSIX shows them")
@@ -103,14 +103,14 @@ def test_a_worker_killed_by_the_system_costs_one_message(listed: list[Path], tic
 def test_a_result_that_vanishes_is_a_sentence(
     listed: list[Path], tick_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = controller._home
+    find_homes = homes.homes
 
-    def vanish(name: str) -> Callable[[], Path]:
+    def vanish(name: str) -> Callable[[], list[Path]]:
         """Somebody clears this user's files at the very moment that the worker is done."""
         shutil.rmtree(controller.session().run.folder)
-        return home(name)
+        return find_homes(name)
 
-    monkeypatch.setattr(controller, "_home", vanish)
+    monkeypatch.setattr(homes, "homes", vanish)
     bpy.ops.vggt.reconstruct()
     tick_until(lambda: not controller.busy())
     assert controller.session().message.kind == "ERROR"

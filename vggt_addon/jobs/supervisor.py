@@ -33,7 +33,14 @@ KILLED = (
     "photos, then try again."
 )
 SILENT = "The background worker no longer answered and was ended; try again."
-NOT_STARTED = "The background worker could not be started: the Python that it needs cannot be run here."
+NOT_STARTED = (
+    "The background worker could not be started: the Python that it needs cannot be run here. Install the add-on "
+    "again, or choose another Python in its preferences."
+)
+STOPPED_AT_ONCE = (
+    "The background worker stopped unexpectedly as it started: install the add-on again, or choose another Python in "
+    "its preferences."
+)
 TAKEN = "The folder for this run holds another already; try again."
 OURS = "Something unexpected went wrong in the add-on; try again."
 
@@ -181,7 +188,8 @@ class Supervisor:
             self._board.put_back()
             self._forget()
             return
-        raise TroubleError(KILLED if code in (-9, 137) else STOPPED, f"the worker ended with {code}")
+        stopped = STOPPED if self._talk.hello is not None else STOPPED_AT_ONCE
+        raise TroubleError(KILLED if code in (-9, 137) else stopped, f"the worker ended with {code}")
 
     def _give_up(self, trouble: TroubleError) -> None:
         """End the process, and with it the job that runs."""

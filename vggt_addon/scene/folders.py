@@ -19,6 +19,7 @@ from ..reconstruction_files import FILE_NAME, OUR_ENTRIES
 NOT_IN_A_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f\ud800-\udfff]')
 NAMES_OF_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # Windows opens these instead
 LONGEST_NAME = 80  # characters
+LONGEST_ENCODED = 120  # bytes: encrypted disks take 143, and we add to a name
 CAPTURE_ID = re.compile(rb'"capture_id": "([^"\\]*)"')
 COARSEST_CLOCK = 2.0  # seconds: FAT's
 FORGOTTEN_AFTER = 86_400.0  # seconds until a folder that was never completed is nobody's any more
@@ -37,11 +38,16 @@ def beside(blend: Path) -> Path:
     return blend.with_name(f"{blend.stem}.captures")
 
 
+def file_name(name: str) -> str:
+    """`name` as every disk takes it."""
+    name = NOT_IN_A_NAME.sub("_", name).strip(" .")[:LONGEST_NAME]
+    name = name.encode()[:LONGEST_ENCODED].decode("utf-8", "ignore").rstrip(" .") or "capture"
+    return f"_{name}" if NAMES_OF_DEVICES.fullmatch(name) else name
+
+
 def folder_beside(blend: Path, name: str) -> Path:
     """`<blend's stem>.captures/<name>` beside it, made a name that every disk takes, and one that is free yet."""
-    name = NOT_IN_A_NAME.sub("_", name).strip(" .")[:LONGEST_NAME].rstrip(" .") or "capture"
-    if NAMES_OF_DEVICES.fullmatch(name):
-        name = f"_{name}"
+    name = file_name(name)
     folder, number = beside(blend) / name, 1
     while os.path.lexists(folder):
         number += 1

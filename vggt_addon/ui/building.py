@@ -3,6 +3,7 @@
 This module imports bpy beyond the standard library; the room scene, and numpy with it, only when it is needed.
 """
 
+import logging
 import os
 import shutil
 import threading
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from ..scene.parts import BuiltCapture, Steps
     from ..scene.prepare import Prepared
 
+logger = logging.getLogger(__name__)
 BEFORE, SHARE = 0.95, 0.05  # of the bar: what the worker did, and what building is
 
 
 class Building:
     """One capture on its way into a scene.
 
-    `result` is the folder that holds it; with `home`, which the thread asks, it is brought there first. `ours`: it is
+    `result` is the folder that holds it; with `homes`, which the thread asks, it is brought to one first. `ours`: it is
     to come along when the .blend is saved. `scene`, and `replace`, the root whose place it takes (0: none), are told by
     their `session_uid`, which undo and renaming leave as it is. Nothing stands in the scene before the last slice, and
     that is one undo step.
@@ -35,14 +37,14 @@ class Building:
     def __init__(
         self,
         result: Path,
-        home: Callable[[], Path] | None,
+        homes: Callable[[], list[Path]] | None,
         name: str,
         scene: int,
         *,
         ours: bool = True,
         replace: int = 0,
     ) -> None:
-        self.folder, self._home, self._name, self._scene = result, home, name, scene
+        self.folder, self._homes, self._name, self._scene = result, homes, name, scene
         self._ours, self._replace = ours, replace
         self._reconstruction: Reconstruction | None = None
         self._prepared: Prepared | None = None
@@ -117,8 +119,8 @@ class Building:
             from ..scene import build, captures, keep  # noqa: F401
             from ..scene.prepare import prepare
 
-            if self._home is not None:
-                self.folder = bring_home(self.folder, self._home())
+            if self._homes is not None:
+                self.folder = bring_home(self.folder, self._homes())
                 if self._given_up:  # nobody was told of the copy
                     shutil.rmtree(self.folder, ignore_errors=True)
                     return
@@ -168,21 +170,27 @@ def push_undo(name: str) -> None:
         bpy.ops.ed.undo_push(message=name)
 
 
-def bring_home(folder: Path, home: Path) -> Path:
-    """Copy the capture in `folder` to `home`, or to a free name like it; hard links, where the disk has them."""
+def bring_home(folder: Path, homes: list[Path]) -> Path:
+    """Copy the capture in `folder` to the first of `homes` that can be written, or to a free name like it.
+
+    Files are hard links, where the disk has them. Raises UserError.
+    """
     from ..scene.folders import copy_capture
 
-    number, place = 1, home
-    while os.path.lexists(place):
-        number += 1
-        place = home.with_name(f"{home.name} {number}")
-    try:
-        return copy_capture(folder, place, link_pictures=True)
-    except OSError as error:
-        raise UserError(
-            f"The capture could not be written to {place}: {error.strerror or error}. It is kept in {folder}.",
-            repr(error),
-        ) from error
+    for home in homes:
+        number, place = 1, home
+        while os.path.lexists(place):
+            number += 1
+            place = home.with_name(f"{home.name} {number}")
+        try:
+            return copy_capture(folder, place, link_pictures=True)
+        except OSError as error:
+            logger.warning("a capture cannot be written to %s: %r", place, error)
+            failed = UserError(
+                f"The capture could not be written to {place}: {error.strerror or error}. It is kept in {folder}.",
+                repr(error),
+            )
+    raise failed
 
 
 def _known(datablocks: Iterable[Any], session_uid: int) -> Any:

@@ -11,9 +11,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +19,7 @@ import bpy
 
 from ..errors import UserError
 from ..jobs.status import JobState
-from . import asking, log, places, thumbnails
+from . import asking, homes, log, places, thumbnails, wording
 from .building import Building
 from .filling import fill_in
 from .preferences import preferences
@@ -89,7 +87,7 @@ def start() -> None:
     """Called when the extension is enabled: nothing runs yet."""
     global _state
     _state = _State()
-    log.start(places.log_file)
+    log.start(places.log_file(create=False))
     atexit.register(stop)  # where Blender is a module, nobody disables add-ons at the end
 
 
@@ -140,20 +138,24 @@ def stage() -> Stage:
     status = run.status
     if status.state is JobState.CANCELLING:
         return Stage("Cancelling", status.fraction)
-    name = status.stage or "Starting the engine"
+    name = wording.shown(status.stage) or "Starting the engine"
     return Stage(name, 0.95 * status.fraction, status.seconds_left)
 
 
 def engine_title(name: str) -> str:
     """What the artist knows the engine called `name` by."""
-    return next((engine.title for engine in session().engines if engine.name == name), name)
+    return wording.shown(next((engine.title for engine in session().engines if engine.name == name), name))
 
 
 def photos_changed() -> None:
     """The list of photos of some scene changed: look at new ones, plan anew."""
     state = _get()
     paths = [photo.path for scene in bpy.data.scenes for photo in scene.vggt.photos]
-    state.session.probe(paths)
+    try:
+        state.session.probe(paths)
+    except OSError as error:
+        sentence = f"The photos cannot be looked at, because nothing can be written to {state.folder}."
+        state.session.tell("ERROR", sentence, repr(error))
     settings_changed()
 
 
@@ -163,6 +165,13 @@ def settings_changed() -> None:
     state.session.forget_plan()
     state.plan_due = time.monotonic() + PLAN_AFTER_SECONDS
     _poll()
+
+
+def worker_changed() -> None:
+    """The preferences that the worker is started with changed: the next is started with these."""
+    if _state is not None:
+        _state.session.renew()
+        photos_changed()
 
 
 def start_run(scene: bpy.types.Scene) -> None:
@@ -186,7 +195,7 @@ def open_capture(folder: Path, scene: bpy.types.Scene, *, replace: bpy.types.Obj
     state = _get()
     state.timings = Timings()
     state.session.message = None
-    ours = folder.is_relative_to(places.user_folder("captures"))
+    ours = folder.is_relative_to(places.user_folder("captures", create=False))
     name = folder.name.removesuffix(".capture")
     state.building = Building(
         folder, None, name, scene.session_uid, ours=ours, replace=0 if replace is None else replace.session_uid
@@ -317,7 +326,11 @@ def _after_worker(state: _State, run: ActiveRun) -> None:
     """The worker has ended the run in one way or another."""
     status = run.status
     if status.state is JobState.DONE and status.result is not None:
-        state.building = Building(status.result, _home(run.name), run.name, run.scene)
+        try:
+            state.building = Building(status.result, homes.homes(run.name), run.name, run.scene)
+        except UserError as error:
+            state.session.tell("ERROR", f"{error.sentence} The capture is kept in {status.result}.", error.detail)
+            _end_run(keep=status.result)
         return
     if status.state is JobState.FAILED:
         state.session.tell("ERROR", status.sentence, status.detail)
@@ -359,23 +372,6 @@ def _remove(folder: Path, reader: Building | None = None) -> None:
     if reader is not None:
         reader.wait()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _home(name: str) -> Callable[[], Path]:
-    """Where the capture called `name` is to live: beside the .blend, or with this user until there is one.
-
-    A function that a thread may call: what it needs takes long to import.
-    """
-    if bpy.data.filepath and preferences().beside_blend:
-        return partial(_folder_beside, Path(bpy.data.filepath), name)
-    folder = places.user_folder("captures") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
-    return lambda: folder
-
-
-def _folder_beside(blend: Path, name: str) -> Path:
-    from ..scene.folders import folder_beside
-
-    return folder_beside(blend, name)
 
 
 def _plan() -> None:

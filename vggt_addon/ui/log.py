@@ -4,7 +4,6 @@ This module imports nothing beyond the standard library.
 """
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 _ROOT = logging.getLogger(__name__.removesuffix(".ui.log"))  # of the package, whatever it is called here
@@ -14,7 +13,7 @@ _handler: logging.Handler | None = None
 class _LateFile(logging.Handler):
     """Opens its file at the first line, so that enabling touches no disk; a disk that refuses costs the line only."""
 
-    def __init__(self, path: Callable[[], Path]) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__(logging.INFO)
         self._path = path
         self.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
@@ -22,14 +21,15 @@ class _LateFile(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Append one line."""
         try:
-            with self._path().open("a", encoding="utf-8", errors="backslashreplace") as file:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(self.format(record) + "\n")
         except OSError:
             self.handleError(record)
 
 
-def start(path: Callable[[], Path]) -> None:
-    """Write what this package logs to the file that `path` names."""
+def start(path: Path) -> None:
+    """Write what this package logs, in any thread, to the end of the file at `path`."""
     global _handler
     _handler = _LateFile(path)
     _ROOT.addHandler(_handler)

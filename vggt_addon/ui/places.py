@@ -10,17 +10,27 @@ from pathlib import Path
 
 import bpy
 
+from ..errors import UserError
+
 _SUFFIX = ".vggt_addon.ui"
 # "bl_ext.<repository>.vggt_addon" when installed; run from source there is no add-on around the package.
 ADDON = (__package__ or "").removesuffix(_SUFFIX) if (__package__ or "").endswith(_SUFFIX) else "vggt_addon"
 PYTHON_VARIABLE = "VGGT_ADDON_PYTHON"  # for developers: the Python that runs the worker
 
 
-def user_folder(name: str) -> Path:
-    """The folder `name` of ours among this user's files; an update of the extension leaves it alone."""
+def user_folder(name: str, *, create: bool = True) -> Path:
+    """The folder `name` of ours among this user's files; an update of the extension leaves it alone.
+
+    Raises UserError where it is to be made and cannot be written.
+    """
     if ADDON.startswith("bl_ext."):
-        return Path(bpy.utils.extension_path_user(ADDON, path=name, create=True))
-    return Path(bpy.utils.user_resource("DATAFILES", path=f"vggt_addon/{name}", create=True))
+        found = bpy.utils.extension_path_user(ADDON, path=name, create=create)
+    else:
+        found = bpy.utils.user_resource("DATAFILES", path=f"vggt_addon/{name}", create=create)
+    if not found or (create and not os.access(found, os.W_OK)):  # Blender prints why, and gives ""
+        among = found or bpy.utils.resource_path("USER")
+        raise UserError(f"Nothing can be written to your own files of Blender in {among}: make that folder writable.")
+    return Path(found)
 
 
 def session_folder() -> Path:
@@ -28,9 +38,12 @@ def session_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="vggt_addon-", dir=bpy.app.tempdir or None))
 
 
-def log_file() -> Path:
-    """What the worker and we write down."""
-    return user_folder("log") / "log.txt"
+def log_file(*, create: bool = True) -> Path:
+    """What the worker and we write down; in Blender's temporary folder where this user's cannot be written."""
+    try:
+        return user_folder("log", create=create) / "log.txt"
+    except UserError:
+        return Path(bpy.app.tempdir or tempfile.gettempdir()) / "vggt_addon-log.txt"
 
 
 def worker_python(preferred: str) -> Path:

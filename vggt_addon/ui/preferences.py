@@ -4,6 +4,7 @@ This module imports bpy beyond the standard library.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -22,6 +23,12 @@ class Preferences:
     weights_folder: str = ""
 
 
+def _worker_changed(self: "VGGT_Preferences", context: bpy.types.Context) -> None:
+    from . import controller  # which imports this module
+
+    controller.worker_changed()
+
+
 class VGGT_Preferences(bpy.types.AddonPreferences):
     """Shown under Preferences > Add-ons."""
 
@@ -30,6 +37,7 @@ class VGGT_Preferences(bpy.types.AddonPreferences):
     python: StringProperty(
         name="Python of the Engines",
         subtype="FILE_PATH",
+        update=_worker_changed,
         description="A Python that has the engines' libraries; empty: the one that came with the extension",
     )
     idle_minutes: FloatProperty(
@@ -37,6 +45,7 @@ class VGGT_Preferences(bpy.types.AddonPreferences):
         default=Preferences.idle_minutes,
         min=0.1,
         max=600.0,
+        update=_worker_changed,
         description="Minutes that the worker keeps its network in memory after a run, ready for the next",
     )
     beside_blend: BoolProperty(
@@ -47,6 +56,7 @@ class VGGT_Preferences(bpy.types.AddonPreferences):
     weights_folder: StringProperty(
         name="Weights",
         subtype="DIR_PATH",
+        update=_worker_changed,
         description="Where the networks' weights are kept; empty: this user's folder",
     )
 
@@ -68,11 +78,16 @@ def preferences() -> Preferences:
     if chosen is None:
         return Preferences()
     return Preferences(
-        python=bpy.path.abspath(chosen.python) if chosen.python else "",
+        python=_absolute(chosen.python),
         idle_minutes=chosen.idle_minutes,
         beside_blend=chosen.beside_blend,
-        weights_folder=bpy.path.abspath(chosen.weights_folder) if chosen.weights_folder else "",
+        weights_folder=_absolute(chosen.weights_folder),
     )
+
+
+def _absolute(path: str) -> str:
+    """`path`, or "" where the .blend or the current folder would say what it means, and so which program is run."""
+    return path if Path(path).is_absolute() and not path.startswith("//") else ""
 
 
 CLASSES = (VGGT_Preferences,)

@@ -49,14 +49,15 @@ class ActiveRun:
 
 
 class Session:
-    """`make_runner` is called once, when the worker is first needed; `thumbnails` is a folder of this session alone."""
+    """`make_runner` is called when a worker is first needed, and after `renew`; `thumbnails` is a folder of ours."""
 
     def __init__(self, make_runner: Callable[[], JobRunner], thumbnails: Path) -> None:
         self._make_runner = make_runner
         self._thumbnails = thumbnails
         self._runner: JobRunner | None = None
+        self._outdated = False  # whether another is to be made once this one has nothing to do
         self._folders: dict[str, Path] = {}  # of probes, by job
-        self._asked: dict[str, tuple[str, ...]] = {}  # paths, by probe under way
+        self._asked: dict[str, frozenset[str]] = {}  # paths, by probe under way
         self._plan_job = ""
         self.facts: dict[str, ProbedPhoto] = {}  # by absolute path
         self.thumbnails: dict[str, Path] = {}  # by absolute path
@@ -69,8 +70,11 @@ class Session:
     @property
     def runner(self) -> JobRunner:
         """The worker's keeper, made when first asked for."""
+        if self._runner is not None and self._outdated and not self._runner.busy:
+            self._runner.stop()
+            self._runner = None
         if self._runner is None:
-            self._runner = self._make_runner()
+            self._runner, self._outdated = self._make_runner(), False
         return self._runner
 
     @property
@@ -82,6 +86,10 @@ class Session:
     def planning(self) -> bool:
         """Whether a plan was asked for and has not come."""
         return bool(self._plan_job)
+
+    def renew(self) -> None:
+        """What the worker is started with has changed: once this one has nothing to do, another takes its place."""
+        self._outdated = True
 
     def probe(self, paths: Sequence[str]) -> None:
         """Look at those of `paths` that are not known yet; what is found comes with `step`.
@@ -99,7 +107,7 @@ class Session:
         job = uuid.uuid4().hex
         folder = self._thumbnails / job
         folder.mkdir(parents=True)
-        self._folders[job], self._asked[job] = folder, unknown
+        self._folders[job], self._asked[job] = folder, frozenset(unknown)
         self.runner.submit(Probe(job=job, folder=str(folder), photos=unknown))
 
     def plan(self, photos: Sequence[str], settings: RunSettings) -> None:
@@ -113,8 +121,8 @@ class Session:
 
     def forget_plan(self) -> None:
         """The plan that is shown is of other photos or settings."""
-        if self._plan_job:
-            self.runner.cancel(self._plan_job)
+        if self._plan_job and self._runner is not None:
+            self._runner.cancel(self._plan_job)
         self._plan_job, self.planned, self.plan_problem = "", None, ""
 
     def start(self, folder: Path, name: str, scene: int, photos: Sequence[str], settings: RunSettings) -> None:
@@ -169,6 +177,8 @@ class Session:
         self._plan_job = ""
 
     def _take_photo(self, photo: ProbedPhoto) -> None:
+        if photo.path not in self._asked.get(photo.job, frozenset()):
+            return  # nobody asked for it: the worker is believed nothing
         self.facts[photo.path] = photo
         folder = self._folders.get(photo.job)
         if folder is not None and photo.thumbnail:
