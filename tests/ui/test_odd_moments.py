@@ -1,14 +1,19 @@
 """What an artist does at an odd moment: opens a file, renames, links, rebuilds while something else is under way."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import bpy
 import pytest
 
-from vggt_addon.ui import controller
+from vggt_addon.ui import controller, homes, places, thumbnails, wording
+from vggt_addon.ui.building import bring_home
+from vggt_addon.ui.preferences import _absolute
 
 pytestmark = pytest.mark.usefixtures("enabled")
+USER_FOLDER = places.user_folder  # before the tests' own takes its place
 
 
 @pytest.fixture
@@ -76,3 +81,82 @@ def test_nothing_is_rebuilt_while_a_run_is_under_way(listed: list[Path], tick_un
     tick_until(lambda: not controller.busy())
     assert bpy.ops.vggt.rebuild_capture.poll()
     assert bpy.ops.vggt.remove_capture.poll()
+
+
+@pytest.fixture
+def saved_capture(helper: Callable[[str], ModuleType], tmp_path: Path) -> Path:
+    """A small capture on disk, as a run leaves it."""
+    made = helper("scene/synthetic.py").capture(tmp_path / "pictures", count=2)
+    return made.save(tmp_path / "result")
+
+
+@pytest.fixture
+def chosen() -> Iterator[bpy.types.AddonPreferences]:
+    """The page of preferences, as it is where the add-on is installed."""
+    entry = bpy.context.preferences.addons.new()
+    entry.module = places.ADDON
+    yield entry.preferences
+    bpy.context.preferences.addons.remove(entry)
+
+
+def test_a_wrong_python_that_is_put_right_is_right_at_once(
+    chosen: bpy.types.AddonPreferences, small_photos: list[Path], tmp_path: Path, tick_until: Callable[..., None]
+) -> None:
+    chosen.python = str(tmp_path / "no python")
+    bpy.ops.vggt.add_folder(directory=f"{small_photos[0].parent}/")
+    tick_until(lambda: controller.session().message)
+    assert "preferences" in controller.session().message.sentence
+    chosen.python = ""
+    tick_until(lambda: all(photo.width for photo in bpy.context.scene.vggt.photos))
+    tick_until(lambda: controller.session().planned)
+
+
+@pytest.mark.parametrize("path", ["//bin/python", "bin/python"])
+def test_no_blend_says_which_program_is_run(path: str) -> None:
+    assert _absolute(path) == ""
+    assert _absolute(sys.executable) == sys.executable
+
+
+def test_where_nothing_can_be_written_there_is_a_sentence(
+    small_photos: list[Path], monkeypatch: pytest.MonkeyPatch, tick_until: Callable[..., None]
+) -> None:
+    monkeypatch.setattr(places, "user_folder", USER_FOLDER)
+    monkeypatch.setattr(bpy.utils, "user_resource", lambda *_, **__: "")  # what Blender says then
+    assert bpy.ops.vggt.add_folder(directory=f"{small_photos[0].parent}/") == {"FINISHED"}
+    tick_until(lambda: all(photo.width for photo in bpy.context.scene.vggt.photos))
+    with pytest.raises(RuntimeError, match="make that folder writable"):
+        bpy.ops.vggt.reconstruct()
+    assert not controller.busy()
+
+
+def test_a_capture_that_cannot_live_beside_the_blend_lives_with_the_user(
+    saved_capture: Path, tmp_path: Path, user_files: Path
+) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    (tmp_path / "a.captures").write_text("in the way")
+    home = bring_home(saved_capture, homes.homes("\U0001f34c" * 63)())
+    assert home.parent == user_files / "captures"
+    assert (home / "reconstruction.json").is_file()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")
+def test_a_name_that_is_no_unicode_is_a_photo_like_any_other(
+    small_photos: list[Path], tmp_path: Path, tick_until: Callable[..., None]
+) -> None:
+    odd = tmp_path / "caf\udce9.jpg"
+    odd.write_bytes(small_photos[0].read_bytes())
+    damaged = tmp_path / "damaged \udce9.jpg"
+    damaged.write_bytes(b"no picture")
+    assert bpy.ops.vggt.add_folder(directory=f"{tmp_path}/") == {"FINISHED"}
+    photos = bpy.context.scene.vggt.photos
+    tick_until(lambda: photos[0].width and photos[1].problem)
+    assert photos[0].path == str(odd)
+    assert thumbnails._key(str(odd)) in thumbnails._icons
+    assert controller.session().message is None
+    assert bpy.ops.vggt.set_reference() == {"FINISHED"}
+    assert bpy.context.scene.vggt.reference == str(odd)
+
+
+def test_whatever_is_told_can_be_shown() -> None:
+    assert wording.shown("a\0b\udce9\x1b") == "a b? "
+    assert len(wording.shown("x" * 5_000_000)) == wording.LONGEST

@@ -81,7 +81,10 @@ class VGGT_PG_scene(bpy.types.PropertyGroup):
     photos: CollectionProperty(type=VGGT_PG_photo)
     active_photo: IntProperty(name="Photo", options={"SKIP_SAVE"}, description="The photo that the buttons act on")
     reference: StringProperty(
-        name="Reference", update=_changed, description="The photo that the scene opens on; empty: the first"
+        name="Reference",
+        subtype="FILE_PATH",
+        update=_changed,
+        description="The photo that the scene opens on; empty: the first",
     )
     engine: EnumProperty(
         name="Engine", items=ENGINES, update=_changed, description="What finds the cameras and measures depth"

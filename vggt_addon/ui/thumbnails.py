@@ -16,13 +16,13 @@ def load(photo: str, picture: Path) -> None:
     global _icons
     if _icons is None:
         _icons = bpy.utils.previews.new()
-    if photo not in _icons:
-        _icons.load(photo, str(picture), "IMAGE")
+    if _key(photo) not in _icons:
+        _icons.load(_key(photo), str(picture), "IMAGE")
 
 
 def icon(photo: str) -> int:
     """The icon's number for a layout; 0 where there is none."""
-    return _icons[photo].icon_id if _icons is not None and photo in _icons else 0
+    return _icons[_key(photo)].icon_id if _icons is not None and _key(photo) in _icons else 0
 
 
 def clear() -> None:
@@ -31,3 +31,8 @@ def clear() -> None:
     if _icons is not None:
         bpy.utils.previews.remove(_icons)
         _icons = None
+
+
+def _key(photo: str) -> str:
+    """A path may hold what is no Unicode, which Blender takes for no name."""
+    return photo.encode("ascii", "backslashreplace").decode("ascii").replace("\0", "\\0")

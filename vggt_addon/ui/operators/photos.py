@@ -12,7 +12,7 @@ from bpy.app.translations import pgettext_rpt as tell
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
 from ...photo_names import EXTENSIONS, natural_key, photos_in
-from .. import controller, ids
+from .. import controller, ids, wording
 
 FILTER = ";".join(f"*{extension}" for extension in sorted(EXTENSIONS))
 
@@ -25,7 +25,7 @@ def add_photos(context: bpy.types.Context, paths: Iterable[Path]) -> tuple[int, 
     new = [path for path in dict.fromkeys(wanted) if path not in known]
     for path in new:
         photo = properties.photos.add()
-        photo.name = Path(path).name
+        photo.name = wording.shown(Path(path).name)
         photo.path = path
     controller.photos_changed()
     return len(new), len(wanted) - len(new)

@@ -41,7 +41,11 @@ class VGGT_PT_engine(bpy.types.Panel):
             if properties.engine in ("auto", state.name):
                 box = layout.box()
                 ready = text("ready") if state.ready else text("not ready")
-                box.label(text=f"{state.title}: {ready}", icon="CHECKMARK" if state.ready else "INFO", translate=False)
+                box.label(
+                    text=f"{controller.engine_title(state.name)}: {ready}",
+                    icon="CHECKMARK" if state.ready else "INFO",
+                    translate=False,
+                )
                 if state.needs:
                     draw_text(box, context, state.needs)
                 if state.licence:

@@ -13,6 +13,6 @@ def draw_text(layout: Any, context: Any, text: str, icon: str = "NONE") -> None:
     column = layout.column(align=True)
     column.scale_y = 0.85
     width = wording.letters(context.region.width, context.preferences.system.ui_scale)
-    for number, line in enumerate(wording.lines(text, width)):
+    for number, line in enumerate(wording.lines(wording.shown(text), width)):
         first = number == 0 and icon != "NONE"
         column.label(text=line, icon=icon if first else ("BLANK1" if icon != "NONE" else "NONE"), translate=False)
