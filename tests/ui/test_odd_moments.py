@@ -8,7 +8,7 @@ from types import ModuleType
 import bpy
 import pytest
 
-from vggt_addon.ui import controller, homes, places, thumbnails, wording
+from vggt_addon.ui import asking, controller, homes, places, thumbnails, wording
 from vggt_addon.ui.building import bring_home
 from vggt_addon.ui.preferences import _absolute
 
@@ -121,7 +121,13 @@ def test_where_nothing_can_be_written_there_is_a_sentence(
     small_photos: list[Path], monkeypatch: pytest.MonkeyPatch, tick_until: Callable[..., None]
 ) -> None:
     monkeypatch.setattr(places, "user_folder", USER_FOLDER)
-    monkeypatch.setattr(bpy.utils, "user_resource", lambda *_, **__: "")  # what Blender says then
+    find = bpy.utils.user_resource
+
+    def refused(kind: str, **how: object) -> str:
+        """What Blender says where it cannot make the folder; its own folders are there."""
+        return "" if kind == "DATAFILES" else find(kind, **how)
+
+    monkeypatch.setattr(bpy.utils, "user_resource", refused)
     assert bpy.ops.vggt.add_folder(directory=f"{small_photos[0].parent}/") == {"FINISHED"}
     tick_until(lambda: all(photo.width for photo in bpy.context.scene.vggt.photos))
     with pytest.raises(RuntimeError, match="make that folder writable"):
@@ -160,3 +166,55 @@ def test_a_name_that_is_no_unicode_is_a_photo_like_any_other(
 def test_whatever_is_told_can_be_shown() -> None:
     assert wording.shown("a\0b\udce9\x1b") == "a b? "
     assert len(wording.shown("x" * 5_000_000)) == wording.LONGEST
+
+
+def test_a_photo_that_was_moved_away_keeps_no_other_from_being_looked_at(
+    small_photos: list[Path], tmp_path: Path, tick_until: Callable[..., None]
+) -> None:
+    gone = tmp_path / "gone.jpg"
+    files = [{"name": "gone.jpg"}]
+    assert bpy.ops.vggt.add_photos(directory=f"{tmp_path}/", files=files) == {"FINISHED"}
+    bpy.ops.vggt.add_folder(directory=f"{small_photos[0].parent}/")
+    photos = bpy.context.scene.vggt.photos
+    tick_until(lambda: photos[0].problem and all(photo.width for photo in list(photos)[1:]))
+    assert str(gone) in photos[0].problem
+    assert asking.chosen_photos(bpy.context.scene.vggt) == [str(path) for path in small_photos]
+    assert controller.session().message is None
+
+
+def test_an_undo_of_something_else_asks_the_worker_nothing(listed: list[Path], tick_until: Callable[..., None]) -> None:
+    tick_until(lambda: controller.session().planned)
+    planned = controller.session().planned
+    bpy.context.scene.frame_end = 99
+    bpy.ops.ed.undo_push(message="frame")
+    bpy.ops.ed.undo()
+    assert bpy.context.scene.frame_end != 99
+    for _ in range(5):
+        controller.tick()
+    assert controller.session().planned is planned
+    bpy.context.scene.vggt.depth_size = 256
+    bpy.ops.ed.undo_push(message="detail")
+    bpy.ops.ed.undo()
+    assert controller.session().planned is None
+
+
+def test_a_number_that_no_list_has_is_no_photo(small_photos: list[Path]) -> None:
+    bpy.ops.vggt.add_folder(directory=f"{small_photos[0].parent}/")
+    bpy.context.scene.vggt.active_photo = -7
+    for operator in (bpy.ops.vggt.remove_photo, bpy.ops.vggt.set_reference, bpy.ops.vggt.move_photo):
+        assert operator() == {"CANCELLED"}
+    assert len(bpy.context.scene.vggt.photos) == 3
+
+
+def test_a_camera_of_the_artists_own_is_not_looked_through_as_a_photo(
+    saved_capture: Path, tick_until: Callable[..., None]
+) -> None:
+    assert bpy.ops.vggt.open_capture(directory=str(saved_capture)) == {"FINISHED"}
+    tick_until(lambda: not controller.busy())
+    scene = bpy.context.scene
+    mine = bpy.data.objects.new("mine", bpy.data.cameras.new("mine"))
+    scene.collection.objects.link(mine)
+    mine.parent = next(thing for thing in scene.objects if "capture_id" in thing)
+    bpy.context.view_layer.objects.active = mine
+    assert bpy.ops.vggt.look_through() == {"FINISHED"}
+    assert "photo" in scene.camera

@@ -93,8 +93,17 @@ def _probe(job: Probe, send: Send, reporter: Reporter, cancel: Cancel) -> Done:
     from ..photos.gather import UnreadablePhoto, probe_all
 
     folder = _folder(job.folder)
-    count = len(find_photos(job.photos))
-    for number, photo in enumerate(probe_all(job.photos, cancel)):
+    there: list[Path] = []
+    for name in job.photos:
+        try:
+            there += find_photos([name])
+        except UserError as error:  # one that was moved away keeps none of the others from being looked at
+            sentence = error.sentence[:LONGEST_SENTENCE]
+            send(ProbedPhoto(job.job, name, Path(name).name, "", 0, 0, None, "", "", sentence))
+    if not there:
+        return Done(job.job, "")
+    count = len(set(there))
+    for number, photo in enumerate(probe_all(there, cancel)):
         check(cancel)
         if isinstance(photo, UnreadablePhoto):
             path = photo.path

@@ -3,6 +3,7 @@
 This module imports nothing beyond the standard library; what it is handed are Blender's properties.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,21 @@ def run_settings(properties: Any, weights_folder: str = "") -> RunSettings:
         ),
         point_budget=properties.point_budget,
     )
+
+
+def asked_for(scenes: Iterable[Any]) -> list[Any]:
+    """What the worker looks at and plans for all of `scenes`, to be compared."""
+    asked = [(scene, run_settings(scene.vggt)) for scene in scenes if scene.vggt.photos]
+    return [
+        (
+            scene.session_uid,
+            [photo.path for photo in scene.vggt.photos],
+            chosen_photos(scene.vggt),
+            how.engine,
+            how.engine_settings,
+        )
+        for scene, how in asked
+    ]
 
 
 def capture_name(photos: list[str]) -> str:

@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from .building import Building
 from .filling import fill_in
 from .preferences import preferences
 from .session import ActiveRun, Session
+from .timings import Call, Timings
 
 if TYPE_CHECKING:
     from ..jobs.runner import JobRunner
@@ -44,28 +45,6 @@ class Stage:
     seconds_left: float | None = None
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call of the timer."""
-
-    stage: str  # what was built in it; "" while the worker runs
-    seconds: float  # that Blender waited for it, with whatever else the machine did meanwhile
-    work: float  # seconds of the main thread's own work
-
-
-@dataclass
-class Timings:
-    """All calls of the timer since the run began, without Blender's own undo step, which is told apart."""
-
-    calls: list[Call] = field(default_factory=list)
-    undo: float = 0.0  # seconds of the main thread's work
-
-    def longest(self, *, building: bool) -> Call:
-        """The call with the most work, of those that built or of those that did not."""
-        found = (call for call in self.calls if bool(call.stage) == building)
-        return max(found, key=lambda call: call.work, default=Call("", 0.0, 0.0))
-
-
 class _State:
     """What there is while the extension is enabled."""
 
@@ -77,6 +56,7 @@ class _State:
         self.built = ""  # the stage that the present call has built at
         self.has_built = False  # a capture was begun in this session, to its end or not
         self.plan_due: float | None = None
+        self.asked_for: object = None  # photos and settings of all scenes, as they were last looked at
         self.timings = Timings()
 
 
@@ -163,6 +143,7 @@ def settings_changed() -> None:
     """What is asked of a run changed: the plan that is shown is of something else."""
     state = _get()
     state.session.forget_plan()
+    state.asked_for = asking.asked_for(bpy.data.scenes)
     state.plan_due = time.monotonic() + PLAN_AFTER_SECONDS
     _poll()
 
@@ -235,7 +216,8 @@ def after_undo() -> None:
     if _state is not None:
         _clear_away()
         fill_in(_state.session)
-        photos_changed()
+        if asking.asked_for(bpy.data.scenes) != _state.asked_for:  # an undo of something else starts no worker
+            photos_changed()
 
 
 def before_load() -> None:

@@ -166,10 +166,11 @@ class VGGT_OT_look_through(_OnCapture, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Look through the active camera of the capture, otherwise through its first."""
         from ...scene.cameras import look_through
+        from ...scene.captures import parts
 
         root = capture_at_hand(context)
         active = context.view_layer.objects.active
-        cameras = [child for child in root.children_recursive if child.type == "CAMERA"]
+        cameras = parts(root, "cameras")  # and none of the artist's own, which has no photo
         if not cameras:
             return {"CANCELLED"}
         look_through(active if active in cameras else cameras[0], context.scene)

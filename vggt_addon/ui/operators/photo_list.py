@@ -29,7 +29,7 @@ class VGGT_OT_remove_photo(_OnPhotos, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove the active one."""
         properties = context.scene.vggt
-        if properties.active_photo >= len(properties.photos):
+        if not 0 <= properties.active_photo < len(properties.photos):
             return {"CANCELLED"}
         if properties.photos[properties.active_photo].path == properties.reference:
             properties.reference = ""
@@ -71,7 +71,7 @@ class VGGT_OT_move_photo(_OnPhotos, bpy.types.Operator):
         properties = context.scene.vggt
         old = properties.active_photo
         new = old + (-1 if self.direction == "UP" else 1)
-        if not 0 <= new < len(properties.photos):
+        if not (0 <= old < len(properties.photos) and 0 <= new < len(properties.photos)):
             return {"CANCELLED"}
         properties.photos.move(old, new)
         properties.active_photo = new
@@ -103,7 +103,7 @@ class VGGT_OT_set_reference(_OnPhotos, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Choose the active one; choosing it again goes back to the first."""
         properties = context.scene.vggt
-        if properties.active_photo >= len(properties.photos):
+        if not 0 <= properties.active_photo < len(properties.photos):
             return {"CANCELLED"}
         path = properties.photos[properties.active_photo].path
         properties.reference = "" if properties.reference == path else path

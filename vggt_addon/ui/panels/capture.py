@@ -14,7 +14,7 @@ from .text import draw_text
 if TYPE_CHECKING:
     from ...scene.summary import CaptureSummary
 
-SHOWN_AT_MOST = 8  # photos left out, before "and so on"
+SHOWN_AT_MOST = 8  # warnings, and photos left out, before "and so on"
 PARTS = (
     ("cameras", "Cameras"),
     ("points", "Points"),
@@ -102,7 +102,7 @@ def _draw_figures(box: bpy.types.UILayout, context: bpy.types.Context, summary: 
 
 
 def _draw_left_out(layout: bpy.types.UILayout, context: bpy.types.Context, summary: "CaptureSummary") -> None:
-    for warning in summary.warnings:
+    for warning in summary.warnings[:SHOWN_AT_MOST]:
         draw_text(layout, context, warning, "INFO")
     if summary.photos_left_out:
         box = layout.box()

@@ -88,7 +88,7 @@ class VGGT_PT_photos(bpy.types.Panel):
         column.operator(ids.SET_REFERENCE, text="", icon="PINNED")
         column.operator(ids.CLEAR_PHOTOS, text="", icon="TRASH")
         _draw_adding(layout)
-        if properties.active_photo < len(properties.photos):
+        if 0 <= properties.active_photo < len(properties.photos):
             _draw_photo(layout, context, properties.photos[properties.active_photo])
 
 
@@ -111,7 +111,7 @@ def _draw_photo(layout: bpy.types.UILayout, context: bpy.types.Context, photo: A
     else:
         row = box.row()
         row.label(text=f"{photo.width} x {photo.height}", translate=False)
-        if photo.focal:
+        if 0 < photo.focal < 1e9:  # a .blend may hold anything
             millimetres = wording.focal_millimetres(photo.focal, photo.width, photo.height)
             row.label(text=text("{focal} mm equiv.").format(focal=round(millimetres)), translate=False)
         else:
