@@ -218,3 +218,30 @@ def test_a_camera_of_the_artists_own_is_not_looked_through_as_a_photo(
     bpy.context.view_layer.objects.active = mine
     assert bpy.ops.vggt.look_through() == {"FINISHED"}
     assert "photo" in scene.camera
+
+
+def test_the_first_of_the_list_is_the_reference_whatever_its_name(
+    small_photos: list[Path], tick_until: Callable[..., None]
+) -> None:
+    bpy.ops.vggt.add_folder(directory=f"{small_photos[0].parent}/")
+    properties = bpy.context.scene.vggt
+    tick_until(lambda: all(photo.width for photo in properties.photos))
+
+    def asked() -> str:
+        return asking.run_settings(properties).engine_settings.network.reference
+
+    assert asked() == ""  # a run takes the first by name anyway
+    properties.active_photo = 2
+    bpy.ops.vggt.move_photo(direction="UP")
+    bpy.ops.vggt.move_photo(direction="UP")
+    assert asked() == "photo 3.jpg"
+    properties.photos[0].use = False
+    assert asked() == ""
+    properties.reference = properties.photos[2].path
+    assert asked() == "photo 2.jpg"
+
+
+def test_a_plan_is_shown_of_its_own_scene_only(listed: list[Path], tick_until: Callable[..., None]) -> None:
+    tick_until(lambda: controller.session().planned)
+    assert controller.planned(bpy.context.scene) is controller.session().planned
+    assert controller.planned(bpy.data.scenes.new("other")) is None

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ..photo_names import natural_key
 from ..settings import EngineSettings, NetworkSettings, RunSettings
 
 TELLS_NOTHING = frozenset({"photos", "images", "pictures", "frames", "jpg", "raw", "dcim"})  # as a folder's name
@@ -20,8 +21,6 @@ def chosen_photos(properties: Any) -> list[str]:
 
 def run_settings(properties: Any, weights_folder: str = "") -> RunSettings:
     """What `scene.vggt` asks for."""
-    names = [Path(path).name for path in chosen_photos(properties)]
-    reference = Path(properties.reference).name
     return RunSettings(
         engine=properties.engine,
         engine_settings=EngineSettings(
@@ -35,13 +34,28 @@ def run_settings(properties: Any, weights_folder: str = "") -> RunSettings:
                 memory_limit=round(properties.memory_limit, 3),
                 framing=properties.framing,
                 input_size=properties.input_size // PATCH * PATCH,
-                reference=reference if reference in names else "",
+                reference=_reference(properties),
                 focal=f"{properties.focal_millimetres:.2f}mm" if properties.focal == "known" else properties.focal,
                 points_from=properties.points_from,
             ),
         ),
         point_budget=properties.point_budget,
     )
+
+
+def reference_photo(properties: Any) -> str:
+    """The path of the photo that the scene opens on: the one with the pin, else the first that is used; "" for none."""
+    chosen = chosen_photos(properties)
+    return properties.reference if properties.reference in chosen else next(iter(chosen), "")
+
+
+def _reference(properties: Any) -> str:
+    """Its file name; "" where the run takes it anyway, or cannot tell it from another of that name."""
+    chosen, path = chosen_photos(properties), reference_photo(properties)
+    first = min(map(Path, chosen), key=natural_key, default=None)  # runs take photos by their names, not as listed
+    known = properties.reference == path or any(photo.path == path and photo.width for photo in properties.photos)
+    unique = [Path(other).name for other in chosen].count(Path(path).name) == 1
+    return Path(path).name if first != Path(path) and known and unique else ""
 
 
 def asked_for(scenes: Iterable[Any]) -> list[Any]:

@@ -77,6 +77,9 @@ class Building:
             return False
         if self._error is not None:
             raise _told(self._error) from self._error
+        if bpy.app.is_job_running("RENDER"):  # which reads the scene meanwhile
+            self._stage = "Ready: the scene is added when the rendering has ended"
+            return False
         if not self._may_link():
             self._stage = "Ready: leave the mode you are in, so that the scene can be added"
             return False

@@ -27,6 +27,7 @@ from .session import ActiveRun, Session
 from .timings import Call, Timings
 
 if TYPE_CHECKING:
+    from ..jobs.protocol import Planned
     from ..jobs.runner import JobRunner
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class _State:
         self.built = ""  # the stage that the present call has built at
         self.has_built = False  # a capture was begun in this session, to its end or not
         self.plan_due: float | None = None
+        self.planned_scene = 0  # session_uid of the one that the plan is of
         self.asked_for: object = None  # photos and settings of all scenes, as they were last looked at
         self.timings = Timings()
 
@@ -125,6 +127,12 @@ def stage() -> Stage:
 def engine_title(name: str) -> str:
     """What the artist knows the engine called `name` by."""
     return wording.shown(next((engine.title for engine in session().engines if engine.name == name), name))
+
+
+def planned(scene: bpy.types.Scene) -> "Planned | None":
+    """What a run of `scene` would take, where that is known."""
+    state = _get()
+    return state.session.planned if state.planned_scene == scene.session_uid else None
 
 
 def photos_changed() -> None:
@@ -361,6 +369,7 @@ def _plan() -> None:
     scene = bpy.context.scene
     if scene is not None:
         settings = asking.run_settings(scene.vggt, preferences().weights_folder)
+        _get().planned_scene = scene.session_uid
         session().plan(asking.chosen_photos(scene.vggt), settings)
 
 

@@ -28,7 +28,7 @@ class VGGT_PT_engine(bpy.types.Panel):
         """The choice, and each engine's state."""
         layout, properties = self.layout, context.scene.vggt
         layout.prop(properties, "engine", text="")
-        planned = controller.session().planned
+        planned = controller.planned(context.scene)
         if planned is not None and properties.engine == "auto":
             chosen = text("Chosen: {engine}, {reason}.").format(
                 engine=controller.engine_title(planned.engine), reason=planned.reason.rstrip(".")

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 from bpy.app.translations import pgettext_iface as text
 
-from .. import controller, ids, thumbnails, wording
+from .. import asking, controller, ids, thumbnails, wording
 from .text import draw_text
 
 HINT = "Ten to fifty photos from different sides work best, each sharing half of its picture with the next."
@@ -43,7 +43,7 @@ class VGGT_UL_photos(bpy.types.UIList):
             name.label(text=item.name, icon_value=picture, translate=False)
         else:
             name.label(text=item.name, icon="IMAGE_DATA", translate=False)
-        if item.path == data.reference or (not data.reference and index == 0):
+        if item.path == asking.reference_photo(data):
             row.label(text="", icon="PINNED")
 
 

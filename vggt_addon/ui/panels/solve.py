@@ -44,9 +44,10 @@ class VGGT_PT_solve(bpy.types.Panel):
 
     def _draw_plan(self, context: bpy.types.Context, photos: int) -> None:
         layout, session = self.layout, controller.session()
-        if session.planned is not None:
-            draw_text(layout, context, session.planned.sentence, "TIME" if session.planned.fits else "ERROR")
-            engine = text("Engine: {engine}").format(engine=controller.engine_title(session.planned.engine))
+        planned = controller.planned(context.scene)
+        if planned is not None:
+            draw_text(layout, context, planned.sentence, "TIME" if planned.fits else "ERROR")
+            engine = text("Engine: {engine}").format(engine=controller.engine_title(planned.engine))
             layout.label(text=engine, icon="BLANK1", translate=False)
         elif session.plan_problem:
             draw_text(layout, context, session.plan_problem, "ERROR")
