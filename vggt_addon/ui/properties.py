@@ -111,7 +111,7 @@ class VGGT_PG_scene(bpy.types.PropertyGroup):
     sequence: BoolProperty(
         name="Photos in Walking Order",
         update=_changed,
-        description="In the order of their names the photos are one walk: only neighbours are compared, which is quicker",
+        description="By their names the photos are frames of one walk: only neighbours are compared, which is quicker",
     )
     focal: EnumProperty(name="Focal Length", items=FOCALS, update=_changed, description="Where it comes from (VGGT)")
     points_from: EnumProperty(
