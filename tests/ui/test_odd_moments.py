@@ -245,3 +245,21 @@ def test_a_plan_is_shown_of_its_own_scene_only(listed: list[Path], tick_until: C
     tick_until(lambda: controller.session().planned)
     assert controller.planned(bpy.context.scene) is controller.session().planned
     assert controller.planned(bpy.data.scenes.new("other")) is None
+
+
+def test_a_capture_that_is_linked_from_another_file_is_left_alone(
+    saved_capture: Path, tmp_path: Path, tick_until: Callable[..., None]
+) -> None:
+    bpy.ops.vggt.open_capture(directory=str(saved_capture))
+    tick_until(lambda: not controller.busy())
+    name = next(one.name for one in bpy.context.scene.collection.children)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True)
+    with bpy.data.libraries.load(str(tmp_path / "a.blend"), link=True) as (_, taken):
+        taken.collections = [name]
+    bpy.context.scene.collection.children.link(taken.collections[0])
+    assert bpy.ops.vggt.look_through.poll()
+    assert not bpy.ops.vggt.rebuild_capture.poll()
+    assert not bpy.ops.vggt.remove_capture.poll()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "b.blend"))
+    assert not (tmp_path / "b.captures").exists()
