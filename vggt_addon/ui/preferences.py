@@ -68,6 +68,8 @@ class VGGT_Preferences(bpy.types.AddonPreferences):
         column.prop(self, "idle_minutes")
         column.prop(self, "weights_folder")
         column.prop(self, "python")
+        if any(path and not _absolute(path) for path in (self.python, self.weights_folder)):
+            column.label(text="Relative paths are not used: choose it again without Relative Path.", icon="ERROR")
         column.operator(ids.OPEN_LOG, icon="TEXT")
 
 
