@@ -32,7 +32,7 @@ while controller.session().runner.hello is None:
     pump()
 print(controller.session().runner.hello.process, flush=True)
 bpy.ops.vggt.reconstruct()
-while controller.stage().fraction < 0.15:
+while controller.busy() and controller.stage().fraction < 0.15:
     pump()
 print("running", flush=True)
 while end != "quit" and controller.busy():

@@ -144,7 +144,8 @@ def test_a_full_disk_is_a_sentence(small_disk: Path, listed: list[Path], tick_un
 
 
 def _blender(photos: list[Path], end: str, user: Path) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "BLENDER_USER_RESOURCES": str(user)}
+    worker = os.environ.get("VGGT_ADDON_TEST_WORKER", "")  # see matrix.sh
+    environment = {**os.environ, "BLENDER_USER_RESOURCES": str(user), "VGGT_ADDON_PYTHON": worker}
     command = [sys.executable, str(SESSION), f"{photos[0].parent}/", end]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
