@@ -49,7 +49,7 @@ def test_what_fails_half_way_leaves_no_trace(user_files: Path, monkeypatch: pyte
     from vggt_addon.ui.panels import solve
 
     before = _traces()
-    monkeypatch.setattr(solve, "CLASSES", (*solve.CLASSES, object))
+    monkeypatch.setattr(solve, "CLASSES", (*solve.CLASSES, type("NoClassOfBlenders", (), {})))
     with pytest.raises((TypeError, ValueError, RuntimeError)):
         registration.register()
     monkeypatch.undo()
