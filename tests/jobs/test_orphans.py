@@ -48,8 +48,8 @@ def _within(seconds: float, condition: Callable[[], bool]) -> bool:
     return True
 
 
-def _solving(news: Update) -> bool:
-    return isinstance(news, JobStatus) and news.stage == "Finding details" and news.fraction > 0.06
+def _said_hello(news: Update) -> bool:
+    return isinstance(news, Hello)
 
 
 def test_a_killed_worker_takes_its_solver_along(
@@ -61,8 +61,9 @@ def test_a_killed_worker_takes_its_solver_along(
     group_members: Members,
 ) -> None:
     real_runner.submit(Run("run", folder, photos, settings))
-    (worker,) = [news.process for news in until(real_runner, _solving) if isinstance(news, Hello)]
-    assert len(group_members(worker)) == 2, "the solver is not in its worker's group"
+    (worker,) = [news.process for news in until(real_runner, _said_hello) if isinstance(news, Hello)]
+    # Watched, not asked for at a stage: news come late where the machine is busy, and the solver may have ended.
+    assert _within(20, lambda: len(group_members(worker)) == 2), "the solver is not in its worker's group"
     os.kill(worker, signal.SIGKILL)
     told = until(real_runner)
     (end,) = [news for news in told if isinstance(news, JobStatus) and news.state.ended]
