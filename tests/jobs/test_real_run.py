@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from vggt_addon.jobs.board import Update
@@ -42,8 +41,7 @@ def test_photos_to_a_capture_twice_with_one_worker(
     first, second = (Reconstruction.load(end.result) for end in ends(told) if end.result is not None)
     assert [view.name for view in first.views] == ["1.jpg", "2.jpg", "3.jpg"]
     for one, other in zip(first.views, second.views, strict=True):
-        # As a rule equal to the bit; that is another test's business, here the second run has to be a whole one.
-        assert np.allclose(one.camera_from_world, other.camera_from_world, atol=0.02)
+        assert (one.camera_from_world == other.camera_from_world).all()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="looks at POSIX process groups")
