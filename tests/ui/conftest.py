@@ -59,6 +59,19 @@ def enabled(user_files: Path) -> Iterator[None]:
 
 
 @pytest.fixture
+def listed(enabled: None, small_photos: list[Path]) -> list[Path]:
+    """The three photos on the scene's list, with settings for a quick run, and an undo step after them."""
+    import bpy
+
+    files = [{"name": path.name} for path in small_photos]
+    bpy.ops.vggt.drop_photos(directory=f"{small_photos[0].parent}/", files=files)
+    properties = bpy.context.scene.vggt
+    properties.engine, properties.depth_size, properties.point_budget = "sfm", 128, 5000
+    bpy.ops.ed.undo_push(message="photos")
+    return small_photos
+
+
+@pytest.fixture
 def tick_until() -> Callable[..., None]:
     """Call the timer as Blender does until `condition` holds; fails after `seconds`."""
     from vggt_addon.ui import controller

@@ -19,16 +19,6 @@ SESSION = Path(__file__).with_name("blender_session.py")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="looks for processes as POSIX shows them")
 
 
-@pytest.fixture
-def listed(enabled: None, small_photos: list[Path]) -> list[Path]:
-    """The three photos on the list of the enabled extension."""
-    files = [{"name": path.name} for path in small_photos]
-    bpy.ops.vggt.drop_photos(directory=f"{small_photos[0].parent}/", files=files)
-    properties = bpy.context.scene.vggt
-    properties.engine, properties.depth_size, properties.point_budget = "sfm", 128, 5000
-    return small_photos
-
-
 def alive(process: int) -> bool:
     """Whether the process is there and no zombie."""
     try:

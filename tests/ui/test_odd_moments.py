@@ -16,18 +16,6 @@ pytestmark = pytest.mark.usefixtures("enabled")
 USER_FOLDER = places.user_folder  # before the tests' own takes its place
 
 
-@pytest.fixture
-def listed(small_photos: list[Path]) -> list[Path]:
-    """The three photos on the scene's list, with settings for a quick run."""
-    bpy.ops.vggt.drop_photos(
-        directory=f"{small_photos[0].parent}/", files=[{"name": path.name} for path in small_photos]
-    )
-    properties = bpy.context.scene.vggt
-    properties.engine, properties.depth_size, properties.point_budget = "sfm", 128, 5000
-    bpy.ops.ed.undo_push(message="photos")
-    return small_photos
-
-
 @pytest.mark.parametrize("stage", ["Reading the result", "Reliefs"])
 def test_another_file_opened_while_the_scene_is_built_gets_nothing_of_it(
     listed: list[Path],

@@ -14,18 +14,6 @@ pytestmark = pytest.mark.usefixtures("enabled")
 FOREIGN = ("torch", "pycolmap", "cv2", "huggingface_hub")  # PIL is the tests' own here
 
 
-@pytest.fixture
-def listed(small_photos: list[Path]) -> list[Path]:
-    """The three photos on the scene's list, with settings for a quick run."""
-    bpy.ops.vggt.drop_photos(
-        directory=f"{small_photos[0].parent}/", files=[{"name": path.name} for path in small_photos]
-    )
-    properties = bpy.context.scene.vggt
-    properties.engine, properties.depth_size, properties.point_budget = "sfm", 128, 5000
-    bpy.ops.ed.undo_push(message="photos")
-    return small_photos
-
-
 def _cameras() -> list[str]:
     return sorted(thing.name for thing in bpy.context.scene.objects if thing.type == "CAMERA")
 

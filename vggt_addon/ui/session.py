@@ -8,10 +8,9 @@ it takes longer than all else that enabling the extension does.
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,10 +41,8 @@ class ActiveRun:
     folder: Path  # of the job; removed when all is over
     name: str  # of the capture to be
     scene: int  # session_uid of the scene that it was asked for in: its name may change meanwhile
-    photos: int
     status: JobStatus
-    chosen: Chosen | None = None
-    started: float = field(default_factory=time.monotonic)
+    chosen: Chosen | None = None  # None until the worker has decided
 
 
 class Session:
@@ -133,7 +130,7 @@ class Session:
         self.message = None
         job = uuid.uuid4().hex
         status = JobStatus(job=job, kind="run", state=JobState.QUEUED)
-        self.run = ActiveRun(job, folder, name, scene, len(photos), status)
+        self.run = ActiveRun(job, folder, name, scene, status)
         self.runner.submit(Run(job=job, folder=str(folder), photos=tuple(photos), settings=settings))
 
     def cancel(self) -> None:

@@ -9,6 +9,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as text
 
 from .. import controller, ids, wording
+from .sidebar import InSidebar
 from .text import draw_text
 
 if TYPE_CHECKING:
@@ -34,13 +35,10 @@ def capture_at_hand(context: bpy.types.Context) -> bpy.types.Object | None:
     return found or (everything[-1] if everything else None)
 
 
-class VGGT_PT_capture(bpy.types.Panel):
+class VGGT_PT_capture(InSidebar, bpy.types.Panel):
     """What came out."""
 
     bl_label = "Capture"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = ids.CATEGORY
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

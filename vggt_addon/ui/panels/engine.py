@@ -6,23 +6,15 @@ This module imports bpy beyond the standard library.
 import bpy
 from bpy.app.translations import pgettext_iface as text
 
-from .. import controller, ids
+from .. import controller
+from .sidebar import WithPhotos
 from .text import draw_text
 
 
-class VGGT_PT_engine(bpy.types.Panel):
+class VGGT_PT_engine(WithPhotos, bpy.types.Panel):
     """What finds the cameras and measures depth."""
 
     bl_label = "Engine"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = ids.CATEGORY
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 - how Blender declares it
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Where there are photos."""
-        return context.scene is not None and bool(context.scene.vggt.photos)
 
     def draw(self, context: bpy.types.Context) -> None:
         """The choice, and each engine's state."""

@@ -9,6 +9,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as text
 
 from .. import asking, controller, ids, thumbnails, wording
+from .sidebar import InSidebar
 from .text import draw_text
 
 HINT = "Ten to fifty photos from different sides work best, each sharing half of its picture with the next."
@@ -47,13 +48,10 @@ class VGGT_UL_photos(bpy.types.UIList):
             row.label(text="", icon="PINNED")
 
 
-class VGGT_PT_photos(bpy.types.Panel):
+class VGGT_PT_photos(InSidebar, bpy.types.Panel):
     """Photos to reconstruct from."""
 
     bl_label = "Photos"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = ids.CATEGORY
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -1,28 +1,14 @@
 """The settings that matter on one screen, the rest folded away.
 
-This module imports bpy only.
+This module imports bpy and the room only.
 """
 
 import bpy
 
-from .. import ids
+from .sidebar import WithPhotos
 
 
-class _Sidebar:
-    """Where these panels stand."""
-
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = ids.CATEGORY
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 - how Blender declares it
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Where there are photos."""
-        return context.scene is not None and bool(context.scene.vggt.photos)
-
-
-class VGGT_PT_settings(_Sidebar, bpy.types.Panel):
+class VGGT_PT_settings(WithPhotos, bpy.types.Panel):
     """How the photos are reconstructed."""
 
     bl_label = "Settings"
@@ -36,7 +22,7 @@ class VGGT_PT_settings(_Sidebar, bpy.types.Panel):
         layout.prop(properties, "sequence")
 
 
-class VGGT_PT_network(_Sidebar, bpy.types.Panel):
+class VGGT_PT_network(WithPhotos, bpy.types.Panel):
     """What concerns the neural network alone."""
 
     bl_label = "Neural Network"
@@ -54,7 +40,7 @@ class VGGT_PT_network(_Sidebar, bpy.types.Panel):
             layout.prop(properties, name)
 
 
-class VGGT_PT_advanced(_Sidebar, bpy.types.Panel):
+class VGGT_PT_advanced(WithPhotos, bpy.types.Panel):
     """What is rarely changed."""
 
     bl_label = "Advanced"

@@ -8,16 +8,14 @@ from bpy.app.translations import pgettext_iface as text
 
 from .. import asking, controller, ids, wording
 from ..session import Message
+from .sidebar import InSidebar
 from .text import draw_text
 
 
-class VGGT_PT_solve(bpy.types.Panel):
+class VGGT_PT_solve(InSidebar, bpy.types.Panel):
     """Photos to a scene."""
 
     bl_label = "Reconstruct"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = ids.CATEGORY
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -64,6 +62,10 @@ class VGGT_PT_solve(bpy.types.Panel):
         if stage.seconds_left is not None:
             left = text("about {time} left").format(time=wording.duration(stage.seconds_left))
             column.label(text=left, icon="TIME", translate=False)
+        run = controller.session().run
+        if run is not None and run.chosen is not None:
+            engine = text("Engine: {engine}").format(engine=controller.engine_title(run.chosen.engine))
+            column.label(text=engine, icon="BLANK1", translate=False)
         layout.operator(ids.CANCEL, icon="CANCEL")
 
 
