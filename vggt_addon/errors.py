@@ -21,6 +21,14 @@ class PhotoError(UserError):
     """One photo (or the choice of photos) cannot be used."""
 
 
+class UnreadablePhotosError(PhotoError):
+    """Photos whose header is fine but whose pixels are not; `reasons` by index into the run's photos."""
+
+    def __init__(self, reasons: dict[int, str]) -> None:
+        super().__init__(" ".join(reasons[index] for index in sorted(reasons)))
+        self.reasons = reasons
+
+
 class EngineError(UserError):
     """An engine could not make a reconstruction from photos that could be read."""
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from vggt_addon.errors import Cancelled, PhotoError
 from vggt_addon.photos import gather as module
+from vggt_addon.photos.files import find_photos
 from vggt_addon.photos.gather import UnreadablePhoto, gather, probe_all, threads
 from vggt_addon.photos.photo import Photo
 from vggt_addon.photos.read import probe
@@ -44,8 +45,24 @@ def test_names_are_unique(tmp_path: Path) -> None:
 
 def test_no_usable_photo_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"nothing")
-    with pytest.raises(PhotoError, match=r"None of the 1 files can be used.*1\.png"):
+    with pytest.raises(PhotoError, match=r"^1\.png is not a JPEG"):
         gather([tmp_path])
+
+    (tmp_path / "2.png").write_bytes(b"nothing")
+    with pytest.raises(PhotoError, match=r"None of the 3 files can be used\. .*3\.png does not exist.*1\.png"):
+        gather([tmp_path, tmp_path / "3.png"])
+    with pytest.raises(PhotoError, match="There are no photos"):
+        gather([])
+
+
+def test_a_photo_that_has_gone_keeps_none_of_the_others_from_the_run(tmp_path: Path) -> None:
+    _noise(tmp_path / "1.png", 1)
+    (tmp_path / "sub").mkdir()
+    photos = gather([tmp_path / "2.png", tmp_path / "1.png", tmp_path / "sub"])
+    assert [photo.name for photo in photos.photos] == ["1.png"]
+    assert [photo.name for photo in photos.left_out] == ["2.png", "sub"]
+    assert "2.png does not exist" in photos.left_out[0].reason
+    assert "No photos were found in" in photos.left_out[1].reason
 
 
 def test_as_many_threads_as_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +94,7 @@ def test_each_is_told_as_it_is_known_in_natural_order(tmp_path: Path) -> None:
         _noise(tmp_path / f"{number}.png", number)
     (tmp_path / "3.png").write_bytes(b"nothing")
     (tmp_path / "4.png").write_bytes((tmp_path / "2.png").read_bytes())
-    told = list(probe_all([tmp_path]))
+    told = list(probe_all(find_photos([tmp_path])))
     assert [one.path.name for one in told] == ["1.png", "2.png", "3.png", "4.png", "10.png"]
     assert [isinstance(one, Photo) for one in told] == [True, True, False, False, True]
     sentences = [one.sentence for one in told if isinstance(one, UnreadablePhoto)]
@@ -98,7 +115,7 @@ def test_the_list_fills_while_later_photos_are_still_read(tmp_path: Path, monkey
         return probe(path)
 
     monkeypatch.setattr(module, "probe", slow)
-    told = probe_all([tmp_path], at_once=2)
+    told = probe_all(find_photos([tmp_path]), at_once=2)
     first = next(told)
     assert isinstance(first, Photo) and first.name == "0.png" and not held.is_set()
     held.set()
@@ -118,13 +135,13 @@ def test_who_stops_listening_waits_for_no_photo_that_has_not_begun(
         return probe(path)
 
     monkeypatch.setattr(module, "probe", counted)
-    told = probe_all([tmp_path], at_once=1)
+    told = probe_all(find_photos([tmp_path]), at_once=1)
     next(told)
     told.close()  # type: ignore[attr-defined]
     assert len(begun) < 10
     stops = iter([False, True])
     with pytest.raises(Cancelled):
-        list(probe_all([tmp_path], cancel=lambda: next(stops), at_once=1))
+        list(probe_all(find_photos([tmp_path]), cancel=lambda: next(stops), at_once=1))
     assert len(begun) < 20
 
 
@@ -132,10 +149,5 @@ def test_a_copy_is_told_by_the_name_that_the_photo_has_in_the_run(tmp_path: Path
     _noise(tmp_path / "a" / "photo.png", 1)
     _noise(tmp_path / "b" / "photo.png", 2)
     (tmp_path / "b" / "z.png").write_bytes((tmp_path / "b" / "photo.png").read_bytes())
-    *_, copy = probe_all([tmp_path / "a", tmp_path / "b"])
+    *_, copy = probe_all(find_photos([tmp_path / "a", tmp_path / "b"]))
     assert isinstance(copy, UnreadablePhoto) and copy.sentence == "It is the same file as b_photo.png."
-
-
-def test_a_name_that_leads_nowhere_is_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(PhotoError, match="does not exist"):
-        probe_all([tmp_path / "nothing"])

@@ -89,20 +89,13 @@ def _fail(job: Job, send: Send, sentence: str, detail: str) -> None:
 
 
 def _probe(job: Probe, send: Send, reporter: Reporter, cancel: Cancel) -> Done:
-    from ..photos.files import find_photos
+    from ..photos.files import find_each
     from ..photos.gather import UnreadablePhoto, probe_all
 
     folder = _folder(job.folder)
-    there: list[Path] = []
-    for name in job.photos:
-        try:
-            there += find_photos([name])
-        except UserError as error:  # one that was moved away keeps none of the others from being looked at
-            sentence = error.sentence[:LONGEST_SENTENCE]
-            send(ProbedPhoto(job.job, name, Path(name).name, "", 0, 0, None, "", "", sentence))
-    if not there:
-        return Done(job.job, "")
-    count = len(set(there))
+    there, nowhere = find_each(job.photos)
+    for name, sentence in nowhere.items():
+        send(ProbedPhoto(job.job, name, Path(name).name, "", 0, 0, None, "", "", sentence[:LONGEST_SENTENCE]))
     for number, photo in enumerate(probe_all(there, cancel)):
         check(cancel)
         if isinstance(photo, UnreadablePhoto):
@@ -110,7 +103,7 @@ def _probe(job: Probe, send: Send, reporter: Reporter, cancel: Cancel) -> Done:
             send(ProbedPhoto(job.job, str(path), path.name, "", 0, 0, None, "", "", photo.sentence[:LONGEST_SENTENCE]))
         else:
             send(_with_thumbnail(job.job, photo, folder))
-        reporter("Reading photos", (number + 1) / count)
+        reporter("Reading photos", (number + 1) / len(there))
     return Done(job.job, "")
 
 

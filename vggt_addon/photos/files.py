@@ -32,6 +32,22 @@ def find_photos(inputs: Iterable[str | Path]) -> list[Path]:
     return sorted(found, key=natural_key)
 
 
+def find_each(inputs: Iterable[str | Path]) -> tuple[list[Path], dict[str, str]]:
+    """`find_photos` where a name that leads nowhere keeps none of the others from being found.
+
+    Returns the photos of all the names, and a sentence for each name that leads nowhere: files are moved away between
+    the moment in which they are chosen and the run.
+    """
+    found: dict[Path, None] = {}
+    nowhere: dict[str, str] = {}
+    for name in inputs:
+        try:
+            found.update(dict.fromkeys(find_photos([name])))
+        except PhotoError as error:
+            nowhere[str(name)] = error.sentence
+    return sorted(found, key=natural_key), nowhere
+
+
 def _expand(name: str) -> list[Path]:
     if not name:
         raise PhotoError("One of the names given for photos is empty: give files or a folder.")

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import PhotoError
 from ..progress import Cancel, Progress, check, never, no_progress
 from ..reconstruction import LeftOut
-from .files import find_photos
+from .files import find_each
 from .photo import Photo
 from .read import probe
 
@@ -41,40 +41,12 @@ def threads(asked: int = 0) -> int:
     return asked or max(1, min(8, os.cpu_count() or 1))
 
 
-def probe_all(
-    inputs: Iterable[str | Path], cancel: Cancel = never, at_once: int = 0
-) -> Iterator[Photo | UnreadablePhoto]:
-    """What each of the photos is that `inputs` name: in natural order, each as soon as it and all before it are known.
+def probe_all(paths: Sequence[Path], cancel: Cancel = never, at_once: int = 0) -> Iterator[Photo | UnreadablePhoto]:
+    """What each of the photos at `paths` is: in their order, each as soon as it and all before it are known.
 
     `at_once` are read side by side (0: see `threads`). Photos have names of their own; copies of earlier ones (same
-    bytes) count as unreadable. Raises PhotoError at once where nothing is found, Cancelled on request.
+    bytes) count as unreadable. Raises Cancelled on request.
     """
-    return _probed(find_photos(inputs), cancel, at_once)
-
-
-def gather(
-    inputs: Iterable[str | Path], progress: Progress = no_progress, cancel: Cancel = never, at_once: int = 0
-) -> PhotoSet:
-    """All photos that `inputs` name, as `probe_all` has them, those that cannot be used left out with a sentence.
-
-    Raises PhotoError where none is left, Cancelled on request.
-    """
-    paths = find_photos(inputs)
-    photos: list[Photo] = []
-    left_out: list[LeftOut] = []
-    for number, outcome in enumerate(_probed(paths, cancel, at_once)):
-        progress("Reading photos", (number + 1) / len(paths))
-        if isinstance(outcome, UnreadablePhoto):
-            left_out.append(LeftOut(outcome.path.name, outcome.sentence))
-        else:
-            photos.append(outcome)
-    if not photos:
-        reasons = " ".join(photo.reason for photo in left_out[:3])
-        raise PhotoError(f"None of the {len(paths)} files can be used. {reasons}")
-    return PhotoSet(tuple(photos), tuple(left_out))
-
-
-def _probed(paths: Sequence[Path], cancel: Cancel, at_once: int) -> Iterator[Photo | UnreadablePhoto]:
     taken: set[str] = set()
     first_with: dict[str, str] = {}
     pool = ThreadPoolExecutor(threads(at_once))
@@ -92,6 +64,29 @@ def _probed(paths: Sequence[Path], cancel: Cancel, at_once: int) -> Iterator[Pho
                 yield replace(outcome, name=name)
     finally:  # also where nobody wants the rest
         pool.shutdown(cancel_futures=True)
+
+
+def gather(
+    inputs: Iterable[str | Path], progress: Progress = no_progress, cancel: Cancel = never, at_once: int = 0
+) -> PhotoSet:
+    """All photos that `inputs` name, as `probe_all` has them, those that cannot be used left out with a sentence.
+
+    Names that lead nowhere are left out, too. Raises PhotoError where none is left, Cancelled on request.
+    """
+    paths, nowhere = find_each(inputs)
+    photos: list[Photo] = []
+    left_out = [LeftOut(Path(name).name, sentence) for name, sentence in nowhere.items()]
+    for number, outcome in enumerate(probe_all(paths, cancel, at_once)):
+        progress("Reading photos", (number + 1) / len(paths))
+        if isinstance(outcome, UnreadablePhoto):
+            left_out.append(LeftOut(outcome.path.name, outcome.sentence))
+        else:
+            photos.append(outcome)
+    if not photos:
+        reasons = " ".join(photo.reason for photo in left_out[:3])
+        none = f"None of the {len(left_out)} files can be used." if len(left_out) > 1 else ""
+        raise PhotoError(f"{none} {reasons}".strip() or "There are no photos: add some first.")
+    return PhotoSet(tuple(photos), tuple(left_out))
 
 
 def _probe(path: Path) -> Photo | PhotoError:

@@ -13,8 +13,7 @@ from vggt_addon.engines.sfm.cameras import solve_cameras
 from vggt_addon.engines.sfm.colmap_client import SolverError
 from vggt_addon.engines.sfm.ladder import Attempt
 from vggt_addon.engines.sfm.solution import Solution, SolvedImage, SolvedLens
-from vggt_addon.engines.sfm.working_copies import UnreadablePhotosError
-from vggt_addon.errors import EngineError
+from vggt_addon.errors import EngineError, UnreadablePhotosError
 from vggt_addon.photos.gather import gather
 from vggt_addon.photos.photo import FocalPrior, Photo
 from vggt_addon.progress import never, no_progress

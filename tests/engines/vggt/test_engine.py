@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from vggt_addon.engines.vggt import engine
 from vggt_addon.engines.vggt.config import FULL
 from vggt_addon.engines.vggt.load import HEADS, Loaded, weights_memory
 from vggt_addon.engines.vggt.plan import Request, plans
-from vggt_addon.errors import Cancelled, EngineError
+from vggt_addon.errors import Cancelled, EngineError, PhotoError
 from vggt_addon.geometry.projection import grid_pixels, project, unproject
 from vggt_addon.photos.gather import gather
 from vggt_addon.photos.photo import Photo
@@ -377,6 +378,51 @@ def test_the_reference_is_told_among_those_that_are_left(
     result = ask(photos, shots, lose, input_size=140, reference=photos[1].name).result
     assert [view.name for view in result.views] == [photos[1].name]
     assert result.reference == 0
+
+
+# --- files that go away during a run
+
+
+def test_a_photo_that_cannot_be_read_any_more_is_left_out(
+    ask: Callable[..., Asked], folder: Path, tmp_path: Path
+) -> None:
+    photos = gather([shutil.copytree(folder, tmp_path / "photos")]).photos
+    first, second, *rest = photos
+    first.path.unlink()
+    second.path.write_bytes(second.path.read_bytes()[:2000])
+    asked = ask(photos, input_size=140, reference=first.name)
+    assert [view.name for view in asked.result.views] == [photo.name for photo in rest]
+    assert [photo.name for photo in asked.result.left_out] == [first.name, second.name]
+    assert "does not exist any more" in asked.result.left_out[0].reason
+    assert "damaged" in asked.result.left_out[1].reason
+    assert asked.network.seen == [photo.name for photo in rest], "the network ran once"
+
+
+def test_a_photo_that_goes_away_while_the_network_works_is_left_out(
+    ask: Callable[..., Asked], folder: Path, tmp_path: Path
+) -> None:
+    photos = gather([shutil.copytree(folder, tmp_path / "photos")]).photos
+
+    def vanish(encoding: Float, depth: Float) -> None:
+        photos[0].path.unlink()
+
+    result = ask(photos, tamper=vanish, input_size=140).result
+    assert [view.name for view in result.views] == [photo.name for photo in photos[1:]]
+    assert [photo.name for photo in result.left_out] == [photos[0].name]
+    assert result.reference == 0
+
+
+def test_no_readable_photo_is_told(ask: Callable[..., Asked], folder: Path, tmp_path: Path) -> None:
+    photos = gather([shutil.copytree(folder, tmp_path / "photos")]).photos
+
+    def vanish(*_: Any) -> None:
+        for photo in photos:
+            photo.path.unlink(missing_ok=True)
+
+    with pytest.raises(PhotoError, match="does not exist any more"):
+        ask(photos, tamper=vanish, input_size=140)
+    with pytest.raises(PhotoError, match="does not exist any more"):
+        ask(photos, input_size=140)
 
 
 def test_a_photo_without_a_field_of_view_takes_the_others(ask: Callable[..., Asked], pair: Any) -> None:

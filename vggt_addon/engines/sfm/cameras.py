@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import EngineError
+from ...errors import EngineError, UnreadablePhotosError
 from ...photos.gather import threads
 from ...photos.photo import Photo
 from ...progress import Cancel, Progress, span
@@ -22,7 +22,7 @@ from .ladder import Attempt, attempts, best, is_complete, is_sane
 from .solution import Solution, SolvedLens
 from .undistort import corner_displacement
 from .verdict import explain_failure, explain_left_out
-from .working_copies import LensFolder, UnreadablePhotosError, plan_copies, write_copies
+from .working_copies import LensFolder, plan_copies, write_copies
 
 logger = logging.getLogger(__name__)
 

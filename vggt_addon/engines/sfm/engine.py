@@ -7,17 +7,18 @@ This module imports nothing beyond the standard library and numpy; its neighbour
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import EngineError, PhotoError
 from ...geometry.raster import Raster, fit_raster
 from ...photos.gather import threads
 from ...photos.photo import Photo
 from ...progress import Cancel, Progress, check, span
-from ...reconstruction import Reconstruction, View
+from ...reconstruction import LeftOut, Reconstruction, View
 from ...settings import EngineSettings
 from ..base import EnginePlan
 from .cameras import PlacedPhoto, PlacedPhotos, solve_cameras
@@ -41,9 +42,11 @@ class SfmEngine:
     ) -> Reconstruction:
         """See `engines.base.Engine.reconstruct`."""
         cameras = solve_cameras(photos, workspace / "solver", settings, span(progress, 0.0, 0.6), cancel)
-        rasters = [fit_raster(view.photo.width, view.photo.height, settings.depth_size) for view in cameras.placed]
         at_once = threads(settings.threads)
-        pictures = _pictures(cameras.placed, rasters, workspace / "photos", at_once, span(progress, 0.6, 0.65), cancel)
+        cameras, pictures = _pictures(
+            cameras, settings.depth_size, workspace / "photos", at_once, span(progress, 0.6, 0.65), cancel
+        )
+        rasters = [_raster(view, settings.depth_size) for view in cameras.placed]
         depth_maps = estimate_depth(
             [
                 _dense_view(view, raster, color)
@@ -63,23 +66,37 @@ class SfmEngine:
         return _reconstruction(cameras, views, settings)
 
 
+def _raster(view: PlacedPhoto, depth_size: int) -> Raster:
+    return fit_raster(view.photo.width, view.photo.height, depth_size)
+
+
 def _pictures(
-    placed: Sequence[PlacedPhoto],
-    rasters: Sequence[Raster],
-    folder: Path,
-    at_once: int,
-    progress: Progress,
-    cancel: Cancel,
-) -> list[tuple[Path, NDArray[np.uint8]]]:
-    # A folder for each: the copies of a.png and of a.png.jpg have the same name.
-    folders = [folder / f"{number:05d}" for number in range(len(placed))]
-    pictures = []
+    cameras: PlacedPhotos, depth_size: int, folder: Path, at_once: int, progress: Progress, cancel: Cancel
+) -> tuple[PlacedPhotos, list[tuple[Path, NDArray[np.uint8]]]]:
+    """The pictures of all placed photos; those whose file is gone by now are left out of both."""
+
+    def make(number: int) -> tuple[Path, NDArray[np.uint8]] | PhotoError:
+        view = cameras.placed[number]
+        try:
+            # A folder for each: the copies of a.png and of a.png.jpg have the same name.
+            return make_picture(view, _raster(view, depth_size), folder / f"{number:05d}")
+        except PhotoError as error:
+            return error
+
+    placed, left_out, pictures = [], [], []
     with ThreadPoolExecutor(at_once) as pool:
-        for picture in pool.map(make_picture, placed, rasters, folders):
+        for view, made in zip(cameras.placed, pool.map(make, range(len(cameras.placed))), strict=True):
             check(cancel)
-            pictures.append(picture)
-            progress("Preparing pictures", len(pictures) / len(placed))
-    return pictures
+            if isinstance(made, PhotoError):
+                left_out.append(LeftOut(view.photo.name, made.sentence))
+            else:
+                placed.append(view)
+                pictures.append(made)
+            progress("Preparing pictures", (len(placed) + len(left_out)) / len(cameras.placed))
+    if len(placed) < 2 and left_out:
+        reasons = " ".join(photo.reason for photo in left_out[:3])
+        raise EngineError(f"Too few photos are left to measure depth from. {reasons}")
+    return replace(cameras, placed=tuple(placed), left_out=(*cameras.left_out, *left_out)), pictures
 
 
 def _dense_view(view: PlacedPhoto, raster: Raster, color: NDArray[np.uint8]) -> DenseView:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ...errors import PhotoError
+from ...errors import PhotoError, UnreadablePhotosError
 from ...geometry.raster import Raster, fit_raster
 from ...photos.photo import Photo
 from ...photos.read import decode
@@ -34,14 +34,6 @@ class LensFolder:
     folder: str
     copies: tuple[WorkingCopy, ...]
     prior: float | None  # copy pixels: EXIF's focal length
-
-
-class UnreadablePhotosError(PhotoError):
-    """Photos whose header is fine but whose pixels are not; `reasons` by index into the run's photos."""
-
-    def __init__(self, reasons: dict[int, str]) -> None:
-        super().__init__(" ".join(reasons[index] for index in sorted(reasons)))
-        self.reasons = reasons
 
 
 def plan_copies(photos: Sequence[Photo], long_side: int) -> tuple[LensFolder, ...]:

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import torch
 
-from ...errors import EngineError
+from ...errors import EngineError, PhotoError, UnreadablePhotosError
 from ...photos.photo import Photo
 from ...photos.read import decode as read_pixels
 from ...photos.upright_copy import write_upright_copy
 from ...progress import Cancel, Progress, check, span
-from ...reconstruction import POINTS_GIVEN, Reconstruction, SolveReport, View
+from ...reconstruction import POINTS_GIVEN, LeftOut, Reconstruction, SolveReport, View
 from ...settings import EngineSettings, NetworkSettings
 from ..base import EnginePlan
 from ..cost import GIGABYTE, finishing_seconds, pictures_seconds, plan_sentence
@@ -96,6 +96,21 @@ class VggtEngine:
         self, photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel
     ) -> Reconstruction:
         """See `engines.base.Engine.reconstruct`. Raises WeightsError where the weights are not there."""
+        try:
+            return self._reconstruct(photos, workspace, settings, progress, cancel)
+        except UnreadablePhotosError as error:
+            unreadable = {photos[place].name: error.reasons[place] for place in sorted(error.reasons)}
+            if len(unreadable) == len(photos):
+                raise
+        readable = [photo for photo in photos if photo.name not in unreadable]
+        if settings.network.reference in unreadable:
+            settings = replace(settings, network=replace(settings.network, reference=""))
+        made = self._reconstruct(readable, workspace, settings, span(progress, 0.08, 1.0), cancel)
+        return made.replace(left_out=(*(LeftOut(name, why) for name, why in unreadable.items()), *made.left_out))
+
+    def _reconstruct(
+        self, photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel
+    ) -> Reconstruction:
         prepared = prepare(photos, settings)
         fitting_plans(prepared.request, prepared.device)  # refuses before anything is loaded
         try:
@@ -120,13 +135,17 @@ class VggtEngine:
         fitting = fitting_plans(request, device, speed)
         logger.info("plan: %s", fitting[0])
         in_order = [photos[place] for place in prepared.order]
-        pixels = load_inputs(in_order, prepared.framings, span(progress, 0.02, 0.08), cancel, settings.threads)
+        try:
+            pixels = load_inputs(in_order, prepared.framings, span(progress, 0.02, 0.08), cancel, settings.threads)
+        except UnreadablePhotosError as error:  # by their places in the artist's list
+            raise UnreadablePhotosError({prepared.order[at]: why for at, why in error.reasons.items()}) from error
         started = time.monotonic()
         answer = run(loaded.network, pixels.images, fitting, request, device, speed, span(progress, 0.08, 0.95), cancel)
         taken = time.monotonic() - started
         cameras = _cameras(answer, in_order, prepared.framings, settings.network)
-        views = _views(in_order, prepared, pixels, answer, cameras, workspace, span(progress, 0.95, 1.0), cancel)
+        views, gone = _views(in_order, prepared, pixels, answer, cameras, workspace, span(progress, 0.95, 1.0), cancel)
         made = _reconstruction(views, prepared, cameras, loaded, settings, answer.plan, taken)
+        made = made.replace(left_out=(*made.left_out, *gone))
         if "point" not in request.heads:
             return made
         points = head_points(answer, prepared.order, prepared.framings, pixels, cameras, views)
@@ -211,18 +230,21 @@ def _views(
     workspace: Path,
     progress: Progress,
     cancel: Cancel,
-) -> dict[int, View]:
-    """The views by their place in the artist's list."""
-    views = {}
+) -> tuple[dict[int, View], list[LeftOut]]:
+    """The views by their place in the artist's list, and the photos that cannot be read any more."""
+    views: dict[int, View] = {}
+    gone: list[LeftOut] = []
     for number, (photo, framing, camera) in enumerate(zip(photos, prepared.framings, cameras.cameras, strict=True)):
         check(cancel)
         progress("Preparing pictures", number / len(photos))
         if camera is None:
             continue
         depth, confidence = photo_depth(answer.depth[number], answer.confidence[number], framing, pixels.opaque[number])
-        shown = photo.path
-        if not photo.shown_as_is:
-            shown = write_upright_copy(read_pixels(photo), photo.name, workspace / "photos" / f"{number:05d}")
+        try:
+            shown = _picture(photo, workspace / "photos" / f"{number:05d}")
+        except PhotoError as error:
+            gone.append(LeftOut(photo.name, error.sentence))
+            continue
         views[prepared.order[number]] = View(
             name=photo.name,
             identity=photo.sha256,
@@ -244,9 +266,20 @@ def _views(
             ),
         )
     progress("Preparing pictures", 1.0)
+    if gone and not views:
+        raise PhotoError(" ".join(photo.reason for photo in gone))
     if not any(bool(view.depth.any()) for view in views.values() if view.depth is not None):
         raise EngineError("VGGT gave no depth for any photo: check the weights, or use --precision float32.")
-    return views
+    return views, gone
+
+
+def _picture(photo: Photo, folder: Path) -> Path:
+    """What Blender shows: the file itself, or an upright copy in `folder`. Raises PhotoError where the file is gone."""
+    if not photo.shown_as_is:
+        return write_upright_copy(read_pixels(photo), photo.name, folder)
+    if not photo.path.is_file():
+        raise PhotoError(f"{photo.path} does not exist any more.")
+    return photo.path
 
 
 def _reconstruction(
@@ -268,7 +301,7 @@ def _reconstruction(
         engine=VggtEngine.name,
         weights=loaded.record,
         settings={"engine": VggtEngine.name, **asdict(replace(settings, network=used))},
-        reference=placed.index(first),
+        reference=placed.index(first) if first in views else 0,  # its file may have gone in the meantime
         left_out=cameras.left_out,
         warnings=cameras.warnings,
         report={

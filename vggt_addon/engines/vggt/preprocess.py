@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import PhotoError
+from ...errors import PhotoError, UnreadablePhotosError
 from ...photos.gather import threads
 from ...photos.photo import Photo
 from ...photos.read import decode, opacity
@@ -42,28 +42,37 @@ def load_inputs(
 ) -> LoadedPhotos:
     """Read every photo once, `at_once` side by side (0: see `photos.gather.threads`; fewer where photos are huge).
 
-    A full-size picture lives only while its photo is worked on. Raises PhotoError where a file has changed or is
-    damaged, Cancelled on request (a photo that is being read is finished first).
+    A full-size picture lives only while its photo is worked on. Raises UnreadablePhotosError, naming all of them, where
+    files are gone, changed or damaged; Cancelled on request (a photo that is being read is finished first).
     """
     if not photos or len(photos) != len(framings):
         raise ValueError(f"{len(photos)} photos with {len(framings)} framings")
     images = np.empty((len(photos), framings[0].input_height, framings[0].input_width, 3), np.uint8)
     colors: list[NDArray[np.uint8]] = []
     opaque: list[NDArray[np.bool_] | None] = []
+    unreadable: dict[int, str] = {}
 
-    def load(index: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    def load(index: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None] | PhotoError:
         check(cancel)
-        picture, opaque = _pixels(photos[index])
+        try:
+            picture, opaque = _pixels(photos[index])
+        except PhotoError as error:
+            return error
         images[index] = render(picture, framings[index])
         mask = None if opaque is None else grid_mask(opaque, framings[index])
         return grid_colors(picture, framings[index]), mask
 
     largest = max(photo.width * photo.height for photo in photos)
     with ThreadPoolExecutor(max(1, min(threads(at_once), _PIXELS_AT_ONCE // largest))) as pool:
-        for color, mask in pool.map(load, range(len(photos))):
-            colors.append(color)
-            opaque.append(mask)
-            progress("Loading photos", len(colors) / len(photos))
+        for index, loaded in enumerate(pool.map(load, range(len(photos)))):
+            if isinstance(loaded, PhotoError):
+                unreadable[index] = loaded.sentence
+            else:
+                colors.append(loaded[0])
+                opaque.append(loaded[1])
+            progress("Loading photos", (index + 1) / len(photos))
+    if unreadable:
+        raise UnreadablePhotosError(unreadable)
     return LoadedPhotos(images, tuple(colors), tuple(opaque))
 
 
