@@ -34,13 +34,14 @@ def test_every_option_arrives(command: str, tmp_path: Path) -> None:
         memory_limit=7.5,
         framing="pad",
         input_size=364,
-        reference="a b.jpg",
         focal="shared",
         points_from="head",
     )
     output = [] if command == "plan" else ["-o", "out.blend"]
     parsed = _parser().parse_args([command, "photos", *output, *options])
-    assert engine_settings(parsed) == EngineSettings(seed=7, depth_size=640, sequence=True, threads=3, network=network)
+    assert engine_settings(parsed) == EngineSettings(
+        seed=7, depth_size=640, sequence=True, reference="a b.jpg", threads=3, network=network
+    )
 
 
 @pytest.mark.parametrize(

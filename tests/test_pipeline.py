@@ -98,8 +98,33 @@ def test_who_keeps_an_engine_hands_it_out_for_every_run(photos: Path, tmp_path: 
     assert [asked[0] for asked in engine.asked] == ["reconstruct", "reconstruct"]
 
 
+def test_the_reference_is_what_the_scene_opens_on_whatever_the_engine(photos: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "2.png").write_bytes((photos / "2.png").read_bytes() + b"\0")
+    engine = Recorder()
+
+    def run(reference: str) -> tuple[str, str]:
+        """What the engine was asked, and what the result opens on."""
+        asked = dataclasses.replace(
+            SETTINGS, engine_settings=dataclasses.replace(SETTINGS.engine_settings, reference=reference)
+        )
+        workspace = tmp_path / f"workspace {len(engine.asked)}"
+        workspace.mkdir()
+        result = reconstruct([photos, other], workspace, asked, create=lambda name: engine)
+        return engine.asked[-1][2].reference, result.views[result.reference].name
+
+    assert run("") == ("", "2.png")  # of the folder "other", the first in natural order
+    assert run("1.png") == ("1.png", "1.png")
+    assert run(str(photos / "2.png")) == ("photos_2.png", "photos_2.png")
+    assert run(str(other / "2.png")) == ("2.png", "2.png")
+    assert run(str(photos / "3.png")) == ("", "2.png"), "it was left out"
+    with pytest.raises(EngineError, match=r"The reference 9\.png is not among the photos"):
+        run("9.png")
+
+
 def test_what_cannot_be_planned_is_told(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(PhotoError, match="None of the 1 files"):
+    with pytest.raises(PhotoError, match=r"3\.png is not a JPEG"):
         plan([photos / "3.png"], SETTINGS)
     with pytest.raises(EngineError, match="no engine called magic"):
         plan([photos], dataclasses.replace(SETTINGS, engine="magic"))

@@ -65,26 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     everywhere = _options_of_all()
 
-    photos = argparse.ArgumentParser(add_help=False)
-    photos.add_argument("photos", nargs="+", metavar="PHOTOS", help="files, folders or patterns")
-    photos.add_argument("--engine", default="auto", choices=("auto", "vggt", "sfm"), help="default: auto")
-    photos.add_argument(
-        "--seed", type=_whole_number(0, 2**31 - 1), default=0, help="same seed, same result (default 0)"
-    )
-    photos.add_argument(
-        "--depth-size",
-        type=_whole_number(64, 4096),
-        default=512,
-        metavar="PIXELS",
-        help="long side of the depth maps (64 to 4096, default 512)",
-    )
-    photos.add_argument("--sequence", action="store_true", help="the photos are frames of one walk, in order")
-    photos.add_argument("--threads", type=_whole_number(0, 1024), default=0, help="default: as many as there are cores")
-    photos.add_argument(
-        "--points", type=_whole_number(1, 2**31 - 1), default=1_000_000, metavar="N", help="point budget"
-    )
-    add_engine_options(photos)
-
+    photos = _photo_options()
     pictures = argparse.ArgumentParser(add_help=False)
     pictures.add_argument("--preview", type=Path, metavar="PNG", help="render the scene from outside")
     pictures.add_argument("--overlay", type=Path, metavar="PNG", help="render it through a camera, beside the photo")
@@ -109,6 +90,32 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=commands.export)
     weights_commands.add_commands(subparsers, everywhere)
     return parser
+
+
+def _photo_options() -> argparse.ArgumentParser:
+    photos = argparse.ArgumentParser(add_help=False)
+    photos.add_argument("photos", nargs="+", metavar="PHOTOS", help="files, folders or patterns")
+    photos.add_argument("--engine", default="auto", choices=("auto", "vggt", "sfm"), help="default: auto")
+    photos.add_argument(
+        "--seed", type=_whole_number(0, 2**31 - 1), default=0, help="same seed, same result (default 0)"
+    )
+    photos.add_argument(
+        "--depth-size",
+        type=_whole_number(64, 4096),
+        default=512,
+        metavar="PIXELS",
+        help="long side of the depth maps (64 to 4096, default 512)",
+    )
+    photos.add_argument(
+        "--reference", default="", metavar="PHOTO", help="the photo that the scene opens on (default: the first)"
+    )
+    photos.add_argument("--sequence", action="store_true", help="the photos are frames of one walk, in order")
+    photos.add_argument("--threads", type=_whole_number(0, 1024), default=0, help="default: as many as there are cores")
+    photos.add_argument(
+        "--points", type=_whole_number(1, 2**31 - 1), default=1_000_000, metavar="N", help="point budget"
+    )
+    add_engine_options(photos)
+    return photos
 
 
 def _options_of_all() -> argparse.ArgumentParser:

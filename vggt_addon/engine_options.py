@@ -21,7 +21,6 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "float32", "bfloat16", "float16"),
         help="of the matrix products: half precision is quicker and less exact (default: what suits the device)",
     )
-    group.add_argument("--reference", default="", metavar="PHOTO", help="file name of the photo seen from (the first)")
     group.add_argument(
         "--focal",
         default="network",
@@ -57,6 +56,7 @@ def engine_settings(options: argparse.Namespace) -> EngineSettings:
         seed=options.seed,
         depth_size=options.depth_size,
         sequence=options.sequence,
+        reference=options.reference,
         threads=options.threads,
         network=NetworkSettings(
             weights=options.weights,
@@ -66,7 +66,6 @@ def engine_settings(options: argparse.Namespace) -> EngineSettings:
             memory_limit=options.memory_limit,
             framing=options.framing,
             input_size=options.input_size,
-            reference=options.reference,
             points_from=options.points_from,
             focal=options.focal,
         ),

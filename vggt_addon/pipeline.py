@@ -7,18 +7,20 @@ libraries, only inside the function that uses them.
 import importlib.util
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .engines import registry
 from .engines.base import Engine
+from .errors import EngineError
 from .postprocess.apply import PostprocessSettings, postprocess
 from .progress import Cancel, Progress, never, no_progress, span
 from .reconstruction import Reconstruction
 from .settings import EngineSettings, RunSettings
 
 if TYPE_CHECKING:
+    from .photos.gather import PhotoSet
     from .photos.photo import Photo
 
 logger = logging.getLogger(__name__)
@@ -79,9 +81,10 @@ def plan(
     """
     from .photos.gather import gather
 
-    photos = gather(inputs, cancel=cancel, at_once=settings.engine_settings.threads).photos
-    choice = choose_engine(settings.engine, photos, settings.engine_settings)
-    made = create(choice.name).plan(photos, settings.engine_settings, cancel)
+    photo_set = gather(inputs, cancel=cancel, at_once=settings.engine_settings.threads)
+    photos, engine_settings = photo_set.photos, _named_reference(photo_set, settings.engine_settings)
+    choice = choose_engine(settings.engine, photos, engine_settings)
+    made = create(choice.name).plan(photos, engine_settings, cancel)
     return RunPlan(
         engine=choice.name,
         reason=choice.reason,
@@ -115,14 +118,30 @@ def reconstruct(
     photo_set = gather(inputs, span(progress, 0.0, 0.02), cancel, settings.engine_settings.threads)
     for photo in photo_set.left_out:
         logger.warning("%s was left out. %s", photo.name, photo.reason)
-    choice = choose_engine(settings.engine, photo_set.photos, settings.engine_settings)
+    engine_settings = _named_reference(photo_set, settings.engine_settings)
+    choice = choose_engine(settings.engine, photo_set.photos, engine_settings)
     engine = create(choice.name)
     logger.info("engine %s: %s", choice.name, choice.reason)
     on_choice(choice)
-    result = engine.reconstruct(
-        photo_set.photos, workspace, settings.engine_settings, span(progress, 0.02, 0.95), cancel
+    result = engine.reconstruct(photo_set.photos, workspace, engine_settings, span(progress, 0.02, 0.95), cancel)
+    names = [view.name for view in result.views]
+    result = result.replace(
+        left_out=(*photo_set.left_out, *result.left_out),
+        reference=names.index(engine_settings.reference) if engine_settings.reference in names else result.reference,
     )
-    result = result.replace(left_out=(*photo_set.left_out, *result.left_out))
     return postprocess(
         result, PostprocessSettings(point_budget=settings.point_budget), span(progress, 0.95, 1.0), cancel
     )
+
+
+def _named_reference(photos: "PhotoSet", settings: EngineSettings) -> EngineSettings:
+    """The settings with the reference by the name that it has in this run; the first where it was left out.
+
+    Raises EngineError where it was never among the photos.
+    """
+    asked = settings.reference
+    named = [photo.name for photo in photos.photos if asked == photo.name or Path(asked).absolute() == photo.path]
+    left_out = any(photo.name == Path(asked).name for photo in photos.left_out)
+    if asked and not named and not left_out:
+        raise EngineError(f"The reference {asked} is not among the photos: give the file name of one of them.")
+    return replace(settings, reference=named[0] if named else "")

@@ -19,7 +19,6 @@ class NetworkSettings:
     memory_limit: float = 0.0  # GB in all that a run may take on its device; 0: what is free
     framing: str = "whole"  # how photos are put into the network's input: "whole", "crop" or "pad"
     input_size: int = 518  # pixels: long side of that input, a multiple of 14; less is quicker, takes and shows less
-    reference: str = ""  # name of the photo that the others are seen from; "": the first
     points_from: str = "depth"  # "depth": points from depth and cameras; "head": the network's own point head
     focal: str = (
         "network"  # "network": as seen in each photo; "shared": one for a lens; "exif": the file's, if it says;
@@ -34,6 +33,7 @@ class EngineSettings:
     seed: int = 0  # the same photos, settings, seed and machine give the same result
     depth_size: int = 512  # pixels: long side of the depth grid
     sequence: bool = False  # the photos are frames of one walk: only neighbours in time are compared
+    reference: str = ""  # name or path of the photo that the scene opens on; "": the first
     threads: int = 0  # 0: the engine's choice, up to one for each core
     network: NetworkSettings = NetworkSettings()
 

@@ -216,17 +216,17 @@ def test_the_first_of_the_list_is_the_reference_whatever_its_name(
     tick_until(lambda: all(photo.width for photo in properties.photos))
 
     def asked() -> str:
-        return asking.run_settings(properties).engine_settings.network.reference
+        return asking.run_settings(properties).engine_settings.reference
 
     assert asked() == ""  # a run takes the first by name anyway
     properties.active_photo = 2
     bpy.ops.vggt.move_photo(direction="UP")
     bpy.ops.vggt.move_photo(direction="UP")
-    assert asked() == "photo 3.jpg"
+    assert asked() == str(small_photos[2])
     properties.photos[0].use = False
     assert asked() == ""
     properties.reference = properties.photos[2].path
-    assert asked() == "photo 2.jpg"
+    assert asked() == str(small_photos[1])
 
 
 def test_a_plan_is_shown_of_its_own_scene_only(listed: list[Path], tick_until: Callable[..., None]) -> None:

@@ -75,7 +75,7 @@ def test_removing_moving_and_choosing(small_photos: list[Path]) -> None:
     properties = bpy.context.scene.vggt
     properties.active_photo = 2
     assert bpy.ops.vggt.set_reference() == {"FINISHED"}
-    assert asking.run_settings(properties).engine_settings.network.reference == "photo 3.jpg"
+    assert asking.run_settings(properties).engine_settings.reference == str(small_photos[2])
     assert bpy.ops.vggt.move_photo(direction="UP") == {"FINISHED"}
     assert [photo.name for photo in properties.photos] == ["photo 1.jpg", "photo 3.jpg", "photo 2.jpg"]
     assert properties.active_photo == 1

@@ -19,5 +19,5 @@ export VGGT_ADDON_PYTHON="${VGGT_ADDON_PYTHON:-$python}"
 arguments=()
 for argument in "$@"; do arguments+=(--arg "$argument"); done
 exec "$shared/tools/blender-gui/shoot.sh" -b "$suite" -z build/vggt_addon-*.zip -s "tests/window/$script.py" -t VGGT \
-	-o "$out/$script-end-{v}.png" --bind "$(dirname "$(realpath "$python")")/.." --bind "$shared" --limit "${LIMIT:-600}" \
+	-o "$out/$script-end-{v}.png" --bind "$(dirname "$(realpath "$python")")/.." --bind "$shared" --limit "${LIMIT:-1800}" \
 	"${arguments[@]}"

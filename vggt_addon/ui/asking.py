@@ -27,6 +27,7 @@ def run_settings(properties: Any, weights_folder: str = "") -> RunSettings:
             seed=properties.seed,
             depth_size=properties.depth_size,
             sequence=properties.sequence,
+            reference=_reference(properties),
             network=NetworkSettings(
                 weights_folder=weights_folder,
                 device=properties.device,
@@ -34,7 +35,6 @@ def run_settings(properties: Any, weights_folder: str = "") -> RunSettings:
                 memory_limit=round(properties.memory_limit, 3),
                 framing=properties.framing,
                 input_size=properties.input_size // PATCH * PATCH,
-                reference=_reference(properties),
                 focal=f"{properties.focal_millimetres:.2f}mm" if properties.focal == "known" else properties.focal,
                 points_from=properties.points_from,
             ),
@@ -50,12 +50,11 @@ def reference_photo(properties: Any) -> str:
 
 
 def _reference(properties: Any) -> str:
-    """Its file name; "" where the run takes it anyway, or cannot tell it from another of that name."""
+    """Its path; "" where the run takes it anyway, or where it has not been looked at yet."""
     chosen, path = chosen_photos(properties), reference_photo(properties)
     first = min(map(Path, chosen), key=natural_key, default=None)  # runs take photos by their names, not as listed
     known = properties.reference == path or any(photo.path == path and photo.width for photo in properties.photos)
-    unique = [Path(other).name for other in chosen].count(Path(path).name) == 1
-    return Path(path).name if first != Path(path) and known and unique else ""
+    return path if first != Path(path) and known else ""
 
 
 def asked_for(scenes: Iterable[Any]) -> list[Any]:

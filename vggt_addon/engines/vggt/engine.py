@@ -103,8 +103,8 @@ class VggtEngine:
             if len(unreadable) == len(photos):
                 raise
         readable = [photo for photo in photos if photo.name not in unreadable]
-        if settings.network.reference in unreadable:
-            settings = replace(settings, network=replace(settings.network, reference=""))
+        if settings.reference in unreadable:
+            settings = replace(settings, reference="")
         made = self._reconstruct(readable, workspace, settings, span(progress, 0.08, 1.0), cancel)
         return made.replace(left_out=(*(LeftOut(name, why) for name, why in unreadable.items()), *made.left_out))
 
@@ -182,7 +182,7 @@ def prepare(photos: Sequence[Photo], settings: EngineSettings) -> _Prepared:
     limit = round(network.memory_limit * GIGABYTE)
     device = find_device(network.device, limit)
     dtype = choose_dtype(network.precision, device)
-    order = _order([photo.name for photo in photos], network.reference)
+    order = _order([photo.name for photo in photos], settings.reference)
     known_focals(network.focal, [photos[place] for place in order])  # refuses what is none
     sizes = [(photos[place].width, photos[place].height) for place in order]
     framings = tuple(frame_photos(sizes, network.framing, long_side=network.input_size))
@@ -199,12 +199,8 @@ def prepare(photos: Sequence[Photo], settings: EngineSettings) -> _Prepared:
 
 
 def _order(names: Sequence[str], reference: str) -> tuple[int, ...]:
-    """The reference first, the others as they are."""
-    if not reference:
-        return tuple(range(len(names)))
-    if reference not in names:
-        raise EngineError(f"The reference {reference} is not among the photos: give the file name of one of them.")
-    first = names.index(reference)
+    """The reference first, the others as they are. `pipeline` sees to it that the reference is among them."""
+    first = names.index(reference) if reference else 0
     return (first, *(place for place in range(len(names)) if place != first))
 
 
