@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from vggt_addon.jobs.launch import worker_launch
+from vggt_addon.weights.store import VARIABLE, default_folder
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -36,6 +37,13 @@ def test_a_module_in_the_current_folder_is_not_taken(tmp_path: Path) -> None:
     done = subprocess.run(launch.command, env=launch.environment, cwd=tmp_path, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(b'{"version": 1, "type": "hello"')
+
+
+def test_the_workers_first_words_are_of_the_weights_in_the_folder_that_was_chosen(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    launch = worker_launch(Path(sys.executable), 0.01, tmp_path / "log", weights_folder=str(weights))
+    assert launch.environment[VARIABLE] == str(weights) == str(default_folder(launch.environment))
+    assert VARIABLE not in worker_launch(Path(sys.executable), 0.01, tmp_path / "log").environment
 
 
 def test_it_starts_from_where_blender_unpacks_extensions(tmp_path: Path) -> None:

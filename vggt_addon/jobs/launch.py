@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..weights.store import VARIABLE
+
 PACKAGE = "vggt_addon"  # the name of our folder; inside Blender the same folder is known by a longer one
 _PACKAGE_PARENT = Path(__file__).parents[2]
 
@@ -21,16 +23,21 @@ class Launch:
     log: Path | None = None  # what it prints on stderr is added here; None: a temporary file
 
 
-def worker_launch(python: Path, idle_seconds: float, log: Path, libraries: Sequence[Path] = ()) -> Launch:
+def worker_launch(
+    python: Path, idle_seconds: float, log: Path, libraries: Sequence[Path] = (), weights_folder: str = ""
+) -> Launch:
     """The worker by `python`, which leaves after `idle_seconds` without a request.
 
     `libraries` are folders that it finds modules in beyond Python's own: those of the wheels that Blender unpacks
     for extensions. Nothing else is on its path: neither the current folder nor the user's own packages, and no
-    variable that Blender or a shell has set for a Python of theirs.
+    variable that Blender or a shell has set for a Python of theirs. `weights_folder` is where the networks' weights
+    are, from the worker's first words on; "": this user's own place.
     """
     command = (str(python), "-m", f"{PACKAGE}.jobs.worker", "--idle", str(idle_seconds), "--log", str(log))
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("PYTHON")}
     environment["PYTHONPATH"] = os.pathsep.join(str(folder) for folder in (_PACKAGE_PARENT, *libraries))
     # As variables, not as options, because the camera solver's process, which the worker starts, inherits them.
     environment |= {"PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
+    if weights_folder:
+        environment[VARIABLE] = weights_folder
     return Launch(command, environment, log)

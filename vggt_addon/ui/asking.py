@@ -19,7 +19,7 @@ def chosen_photos(properties: Any) -> list[str]:
     return [photo.path for photo in properties.photos if photo.use and not photo.problem]
 
 
-def run_settings(properties: Any, weights_folder: str = "") -> RunSettings:
+def run_settings(properties: Any) -> RunSettings:
     """What `scene.vggt` asks for."""
     return RunSettings(
         engine=properties.engine,
@@ -29,7 +29,6 @@ def run_settings(properties: Any, weights_folder: str = "") -> RunSettings:
             sequence=properties.sequence,
             reference=_reference(properties),
             network=NetworkSettings(
-                weights_folder=weights_folder,
                 device=properties.device,
                 precision=properties.precision,
                 memory_limit=round(properties.memory_limit, 3),

@@ -172,7 +172,7 @@ def start_run(scene: bpy.types.Scene) -> None:
         folder.mkdir()
     except OSError as error:
         raise UserError(f"Nothing can be written to {folder.parent}: {error.strerror}.", repr(error)) from error
-    settings = asking.run_settings(scene.vggt, preferences().weights_folder)
+    settings = asking.run_settings(scene.vggt)
     state.timings = Timings()
     state.plan_due = None
     state.session.start(folder, asking.capture_name(photos), scene.session_uid, photos, settings)
@@ -368,7 +368,7 @@ def _plan() -> None:
     """Ask for a plan of the scene that is looked at."""
     scene = bpy.context.scene
     if scene is not None:
-        settings = asking.run_settings(scene.vggt, preferences().weights_folder)
+        settings = asking.run_settings(scene.vggt)
         _get().planned_scene = scene.session_uid
         session().plan(asking.chosen_photos(scene.vggt), settings)
 
@@ -385,7 +385,8 @@ def _make_runner() -> "JobRunner":
 
     chosen = preferences()
     python = places.worker_python(chosen.python)
-    return JobRunner(worker_launch(python, chosen.idle_minutes * 60.0, places.log_file()))
+    launch = worker_launch(python, chosen.idle_minutes * 60.0, places.log_file(), weights_folder=chosen.weights_folder)
+    return JobRunner(launch)
 
 
 def _get() -> _State:
