@@ -4,7 +4,7 @@ import pytest
 
 from vggt_addon.jobs import board
 from vggt_addon.jobs.board import Board, UnreadError, Update
-from vggt_addon.jobs.protocol import Chosen, Plan, Probe, Run
+from vggt_addon.jobs.protocol import Chosen, Job, Plan, Probe, Run
 from vggt_addon.jobs.status import JobState, JobStatus
 from vggt_addon.settings import RunSettings
 
@@ -32,7 +32,7 @@ def test_jobs_come_in_their_order_and_one_at_a_time() -> None:
     ("job", "kind"),
     [(Probe("1", "/f", ()), "probe"), (_plan("1"), "plan"), (Run("1", "/f", (), RunSettings()), "run")],
 )
-def test_a_status_names_the_kind(job: board.Job, kind: str) -> None:
+def test_a_status_names_the_kind(job: Job, kind: str) -> None:
     jobs = Board()
     jobs.add(job)
     assert jobs.read() == [JobStatus("1", kind, JobState.QUEUED)]

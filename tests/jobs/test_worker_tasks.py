@@ -20,6 +20,7 @@ from vggt_addon.jobs.protocol import (
     Done,
     Event,
     Failed,
+    Job,
     Plan,
     Probe,
     ProbedPhoto,
@@ -28,7 +29,7 @@ from vggt_addon.jobs.protocol import (
     encode,
 )
 from vggt_addon.jobs.warm import WarmEngines
-from vggt_addon.jobs.worker_desk import Desk, Job
+from vggt_addon.jobs.worker_desk import Desk
 from vggt_addon.jobs.worker_reporter import INTERVAL, Reporter
 from vggt_addon.jobs.worker_tasks import perform
 from vggt_addon.progress import never

@@ -8,10 +8,9 @@ import threading
 from collections import deque
 from typing import Any
 
-from .protocol import REQUESTS, Chosen, Hello, Plan, Planned, Probe, ProbedPhoto, Run
+from .protocol import REQUESTS, Chosen, Hello, Job, Planned, ProbedPhoto
 from .status import JobState, JobStatus
 
-Job = Probe | Plan | Run
 Update = JobStatus | ProbedPhoto | Planned | Chosen | Hello
 MOST_UNREAD = 100_000  # news that are kept for a main thread that does not look
 _KINDS = {kind: name for name, kind in REQUESTS.items()}

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from ..errors import FormatError
-from .board import Board, Job, UnreadError
+from .board import Board, UnreadError
 from .leftovers import remove_leftovers
 from .pace import Pace
 from .protocol import (
@@ -19,6 +19,7 @@ from .protocol import (
     Failed,
     Heartbeat,
     Hello,
+    Job,
     OtherVersionError,
     Plan,
     Planned,

@@ -2,9 +2,9 @@
 
     {"version": 1, "type": "run", "job": ..., ...}
 
-Blender asks (Probe, Plan, Run, Cancel, Quit), the worker tells (all others). Whatever is not one of these messages,
-field by field, is refused. Files are named relative to the job's folder, which Blender made, and `inside` refuses a
-name that leads out of it.
+Blender asks (Probe, Plan, Run, GetWeights, Cancel, Quit), the worker tells (all others). Whatever is not one of these
+messages, field by field, is refused. Files are named relative to the job's folder, which Blender made, and `inside`
+refuses a name that leads out of it.
 This module imports nothing beyond the standard library.
 """
 
@@ -53,6 +53,17 @@ class Run:
     folder: str  # absolute, of this job alone; the result is made inside
     photos: tuple[str, ...]
     settings: RunSettings
+
+
+@dataclass(frozen=True)
+class GetWeights:
+    """Put a network's weights where the worker looks for them: Progress, then Done. Their licence is accepted."""
+
+    job: str
+    weights: str  # id in the catalogue
+    file: str  # absolute: a file that the artist has; "": download them
+    token_file: str  # absolute: holds a token for the hub; "": as the hub's own tools keep it
+    replace: bool  # also where others are stored under this id
 
 
 @dataclass(frozen=True)
@@ -164,9 +175,17 @@ class Cancelled:
     job: str
 
 
-Request = Probe | Plan | Run | Cancel | Quit
+Job = Probe | Plan | Run | GetWeights
+Request = Job | Cancel | Quit
 Event = Hello | Heartbeat | Progress | ProbedPhoto | Planned | Chosen | Done | Failed | Cancelled
-REQUESTS: dict[str, type[Request]] = {"probe": Probe, "plan": Plan, "run": Run, "cancel": Cancel, "quit": Quit}
+REQUESTS: dict[str, type[Request]] = {
+    "probe": Probe,
+    "plan": Plan,
+    "run": Run,
+    "weights": GetWeights,
+    "cancel": Cancel,
+    "quit": Quit,
+}
 EVENTS: dict[str, type[Event]] = {
     "hello": Hello,
     "heartbeat": Heartbeat,

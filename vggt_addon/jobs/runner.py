@@ -10,9 +10,9 @@ This module imports nothing beyond the standard library.
 
 import threading
 
-from .board import Board, Job, Update
+from .board import Board, Update
 from .launch import Launch
-from .protocol import LONGEST_LINE, Hello, encode
+from .protocol import LONGEST_LINE, Hello, Job, encode
 from .status import JobState, JobStatus
 from .supervisor import Supervisor
 

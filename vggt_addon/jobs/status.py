@@ -29,7 +29,7 @@ class JobStatus:
     """A job at one moment."""
 
     job: str
-    kind: str  # "probe", "plan" or "run"
+    kind: str  # "probe", "plan", "run" or "weights"
     state: JobState
     stage: str = ""  # in plain words
     fraction: float = 0.0  # [0, 1], never falling

@@ -6,9 +6,7 @@ This module imports nothing beyond the standard library.
 import threading
 from collections import deque
 
-from .protocol import Plan, Probe, Run
-
-Job = Probe | Plan | Run
+from .protocol import Job
 
 
 class Desk:

@@ -26,6 +26,8 @@ from .protocol import (
     Done,
     Event,
     Failed,
+    GetWeights,
+    Job,
     Plan,
     Planned,
     Probe,
@@ -33,8 +35,8 @@ from .protocol import (
     Run,
 )
 from .warm import WarmEngines
-from .worker_desk import Job
 from .worker_reporter import Reporter
+from .worker_weights import get_weights
 
 if TYPE_CHECKING:
     from ..photos.photo import Photo
@@ -57,6 +59,8 @@ def perform(job: Job, send: Send, reporter: Reporter, cancel: Cancel, engines: W
             end = _probe(job, send, reporter, cancel)
         elif isinstance(job, Plan):
             end = _plan(job, send, cancel, engines)
+        elif isinstance(job, GetWeights):
+            end = get_weights(job, reporter, cancel)
         else:
             end = _run(job, send, reporter, cancel, engines)
     except errors.Cancelled:
@@ -72,7 +76,7 @@ def perform(job: Job, send: Send, reporter: Reporter, cancel: Cancel, engines: W
         _fail(job, send, NO_MEMORY, traceback.format_exc())
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            place = tempfile.gettempdir() if isinstance(job, Plan) else job.folder
+            place = job.folder if isinstance(job, Probe | Run) else tempfile.gettempdir()
             sentence = f"The disk is full: free some space where {place} is, then try again."
         else:
             sentence = f"Something unexpected went wrong: {error!r}. The log has the detail."
@@ -82,7 +86,7 @@ def perform(job: Job, send: Send, reporter: Reporter, cancel: Cancel, engines: W
 
 
 def _fail(job: Job, send: Send, sentence: str, detail: str) -> None:
-    if not isinstance(job, Plan) and not Path(job.folder).is_dir():
+    if isinstance(job, Probe | Run) and not Path(job.folder).is_dir():
         sentence = f"The folder {job.folder} for this job is not there: it may have been removed; try again."
     logger.error("job %s: %s\n%s", job.job, sentence, detail)
     send(Failed(job.job, sentence[:LONGEST_SENTENCE], detail[-LONGEST_DETAIL:]))
