@@ -66,7 +66,7 @@ def test_they_are_downloaded(hub: Any, store: Store) -> None:
 def test_a_token_is_sent_where_it_is_named(hub: Any, store: Store, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("hf_abcDEF123\n")
     assert asked(token_file=str(tmp_path / "token"))[-1] == Done("1", "")
-    assert hub.asked("HEAD")[0].token == "hf_abcDEF123"
+    assert hub.asked("HEAD")[0].token == "Bearer hf_abcDEF123"
 
 
 def test_a_file_that_the_artist_has_is_taken(store: Store, file: Path) -> None:
