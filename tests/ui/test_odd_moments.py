@@ -8,6 +8,7 @@ from types import ModuleType
 import bpy
 import pytest
 
+from vggt_addon.scene.datablocks import KINDS, UNFINISHED
 from vggt_addon.ui import asking, controller, homes, places, thumbnails, wording
 from vggt_addon.ui.building import bring_home
 from vggt_addon.ui.preferences import _absolute
@@ -39,6 +40,25 @@ def test_another_file_opened_while_the_scene_is_built_gets_nothing_of_it(
         (folder,) = (user_files / "captures").iterdir()
         assert str(folder) in sentence
     assert "Another file was opened" in sentence
+
+
+def test_a_file_that_blender_saved_by_itself_during_a_build_opens_without_the_half_of_it(
+    listed: list[Path], tmp_path: Path, tick_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a power cut: the file is opened by a Blender that has built nothing yet."""
+    monkeypatch.setattr(controller, "SLICE_SECONDS", 0.0)
+    bpy.ops.vggt.reconstruct()
+    tick_until(lambda: controller.stage().name == "Reliefs")
+    saved = tmp_path / "saved by Blender.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(saved), copy=True)
+    controller.stop()
+    controller.start()
+    with bpy.data.libraries.load(str(saved)) as (there, _):
+        assert there.objects or there.meshes or there.materials, "nothing of it was saved"
+    bpy.ops.wm.open_mainfile(filepath=str(saved))
+    marked = [thing.name for kind in KINDS for thing in getattr(bpy.data, kind) if UNFINISHED in thing]
+    assert marked == []
+    assert len(bpy.context.scene.vggt.photos) == 3
 
 
 def test_the_scene_that_was_asked_for_gets_the_capture_whatever_it_is_called_by_then(

@@ -222,7 +222,8 @@ def before_undo() -> None:
 def after_undo() -> None:
     """Blender replaced all datablocks: the list may be another, and a building begins anew."""
     if _state is not None:
-        _clear_away()
+        if _state.has_built:  # else there is nothing of ours that it could bring back
+            _clear_away()
         fill_in(_state.session)
         if asking.asked_for(bpy.data.scenes) != _state.asked_for:  # an undo of something else starts no worker
             photos_changed()
@@ -249,11 +250,10 @@ def after_load() -> None:
 
 
 def _clear_away() -> None:
-    """An undo, a redo or another file may have brought parts back of a build that was given up."""
-    if _get().has_built:
-        from ..scene.datablocks import remove_unfinished
+    """An undo, a redo or a file (saved by Blender itself during a build) may bring parts of a given-up build back."""
+    from ..scene.datablocks import remove_unfinished
 
-        remove_unfinished()
+    remove_unfinished()
 
 
 def redraw() -> None:
