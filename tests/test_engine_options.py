@@ -21,7 +21,7 @@ def test_what_nobody_asks_for_is_the_default() -> None:
 @pytest.mark.parametrize("command", ["import", "reconstruct", "plan"])
 def test_every_option_arrives(command: str, tmp_path: Path) -> None:
     options = [
-        *("--seed", "7", "--depth-size", "640", "--sequence", "--threads", "3"),
+        *("--seed", "7", "--depth-size", "640", "--sequence", "--threads", "3", "--texture-size", "2048"),
         *("--weights", "vggt-1b", "--weights-folder", str(tmp_path), "--device", "cuda", "--precision", "float16"),
         *("--memory-limit", "7.5", "--framing", "pad", "--input-size", "364", "--reference", "a b.jpg"),
         *("--focal", "shared", "--points-from", "head"),
@@ -40,7 +40,13 @@ def test_every_option_arrives(command: str, tmp_path: Path) -> None:
     output = [] if command == "plan" else ["-o", "out.blend"]
     parsed = _parser().parse_args([command, "photos", *output, *options])
     assert engine_settings(parsed) == EngineSettings(
-        seed=7, depth_size=640, sequence=True, reference="a b.jpg", threads=3, network=network
+        seed=7,
+        depth_size=640,
+        sequence=True,
+        texture_size=2048,
+        reference="a b.jpg",
+        threads=3,
+        network=network,
     )
 
 

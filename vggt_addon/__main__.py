@@ -107,6 +107,13 @@ def _photo_options() -> argparse.ArgumentParser:
         help="long side of the depth maps (64 to 4096, default 512)",
     )
     photos.add_argument(
+        "--texture-size",
+        type=_whole_number(0, 65536),
+        default=0,
+        metavar="PIXELS",
+        help="long side of the pictures that Blender shows at most (default: as the photos)",
+    )
+    photos.add_argument(
         "--reference", default="", metavar="PHOTO", help="the photo that the scene opens on (default: the first)"
     )
     photos.add_argument("--sequence", action="store_true", help="the photos are frames of one walk, in order")

@@ -56,6 +56,7 @@ def engine_settings(options: argparse.Namespace) -> EngineSettings:
         seed=options.seed,
         depth_size=options.depth_size,
         sequence=options.sequence,
+        texture_size=options.texture_size,
         reference=options.reference,
         threads=options.threads,
         network=NetworkSettings(

@@ -33,6 +33,7 @@ class EngineSettings:
     seed: int = 0  # the same photos, settings, seed and machine give the same result
     depth_size: int = 512  # pixels: long side of the depth grid
     sequence: bool = False  # the photos are frames of one walk: only neighbours in time are compared
+    texture_size: int = 0  # pixels: long side of the pictures that Blender shows at most; 0: as large as the photos
     reference: str = ""  # name or path of the photo that the scene opens on; "": the first
     threads: int = 0  # 0: the engine's choice, up to one for each core
     network: NetworkSettings = NetworkSettings()

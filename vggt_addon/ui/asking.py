@@ -19,19 +19,20 @@ def chosen_photos(properties: Any) -> list[str]:
     return [photo.path for photo in properties.photos if photo.use and not photo.problem]
 
 
-def run_settings(properties: Any) -> RunSettings:
-    """What `scene.vggt` asks for."""
+def run_settings(properties: Any, texture_size: int = 0, memory_limit: float = 0.0) -> RunSettings:
+    """What `scene.vggt` asks for; the others are what the preferences say for all scenes."""
     return RunSettings(
         engine=properties.engine,
         engine_settings=EngineSettings(
             seed=properties.seed,
             depth_size=properties.depth_size,
             sequence=properties.sequence,
+            texture_size=texture_size,
             reference=_reference(properties),
             network=NetworkSettings(
                 device=properties.device,
                 precision=properties.precision,
-                memory_limit=round(properties.memory_limit, 3),
+                memory_limit=round(properties.memory_limit, 3) or memory_limit,
                 framing=properties.framing,
                 input_size=properties.input_size // PATCH * PATCH,
                 focal=f"{properties.focal_millimetres:.2f}mm" if properties.focal == "known" else properties.focal,

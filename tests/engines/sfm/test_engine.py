@@ -12,7 +12,9 @@ from vggt_addon.errors import EngineError
 from vggt_addon.photos.read import probe
 from vggt_addon.progress import never, no_progress
 from vggt_addon.reconstruction import LeftOut, Lens, SolveReport
+from vggt_addon.settings import EngineSettings
 
+SETTINGS = EngineSettings(depth_size=48, threads=2)
 SHADES = {"a.png": (200, 40, 40), "a.png.jpg": (40, 40, 200), "b.png": (40, 200, 40)}
 
 
@@ -32,7 +34,7 @@ def cameras(tmp_path: Path) -> PlacedPhotos:
 
 
 def test_copies_whose_names_would_be_equal_stay_apart(cameras: PlacedPhotos, tmp_path: Path) -> None:
-    same, pictures = engine._pictures(cameras, 48, tmp_path / "photos", 2, no_progress, never)
+    same, pictures = engine._pictures(cameras, SETTINGS, tmp_path / "photos", no_progress, never)
     assert same == cameras
     assert [path.name for path, _ in pictures] == ["a.png.jpg", "a.png.jpg", "b.png.jpg"]
     for (path, color), channel in zip(pictures, (0, 2, 1), strict=True):
@@ -45,7 +47,7 @@ def test_a_photo_that_went_away_during_the_solve_is_left_out(cameras: PlacedPhot
     (tmp_path / "a.png").unlink()
     steps: list[float] = []
     left, pictures = engine._pictures(
-        cameras, 48, tmp_path / "photos", 2, lambda stage, fraction: steps.append(fraction), never
+        cameras, SETTINGS, tmp_path / "photos", lambda stage, fraction: steps.append(fraction), never
     )
     assert [view.photo.name for view in left.placed] == ["a.png.jpg", "b.png"]
     assert [photo.name for photo in left.left_out] == ["c.png", "a.png"]
@@ -54,4 +56,4 @@ def test_a_photo_that_went_away_during_the_solve_is_left_out(cameras: PlacedPhot
     assert steps[-1] == 1.0
     (tmp_path / "b.png").write_bytes(b"something else")
     with pytest.raises(EngineError, match=r"Too few photos are left.*a\.png does not exist any more.*b\.png"):
-        engine._pictures(cameras, 48, tmp_path / "photos", 2, no_progress, never)
+        engine._pictures(cameras, SETTINGS, tmp_path / "photos", no_progress, never)

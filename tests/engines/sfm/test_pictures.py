@@ -55,6 +55,17 @@ def test_a_turned_photo_gets_an_upright_copy(patches: NDArray[np.uint8], tmp_pat
     assert np.abs(color[5::10, 5::10].astype(int) - patches[25::50, 25::50]).max() <= 1
 
 
+def test_a_photo_longer_than_allowed_gets_a_smaller_copy(patches: NDArray[np.uint8], tmp_path: Path) -> None:
+    Image.fromarray(patches).save(tmp_path / "a.png")
+    view = place(tmp_path / "a.png")
+    path, color = make_picture(view, fit_raster(600, 400, 120), tmp_path / "photos", 300)
+    with Image.open(path) as image:
+        assert image.size == (300, 200)
+        assert np.abs(np.asarray(image)[12::25, 12::25].astype(int) - patches[25::50, 25::50]).max() <= 2
+    assert np.array_equal(color[5::10, 5::10], patches[25::50, 25::50]), "the grid's colours are of the whole photo"
+    assert make_picture(view, fit_raster(600, 400, 120), tmp_path / "more", 600)[0] == tmp_path / "a.png"
+
+
 def test_a_bent_photo_is_straightened_at_its_size(tmp_path: Path) -> None:
     """A dot goes to where a lens without distortion would have put it, in the copy and on the grid."""
     view_size, distortion = (600, 400), -0.1

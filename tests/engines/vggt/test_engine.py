@@ -236,6 +236,18 @@ def test_the_picture_to_show_is_the_file_or_an_upright_copy(standin: ModuleType,
         assert levels[:, -30:, 0].mean() > levels[:, :30, 0].mean() + 100, "red grows to the right"
 
 
+def test_pictures_are_no_longer_than_asked_for(standin: ModuleType, pair: Any, tmp_path: Path) -> None:
+    shots, photos = pair
+    network = standin.StandIn(photos[0].path.parent, shots)
+    made = engine.VggtEngine(lambda *_: Loaded(network, standin.RECORD))
+    asked = EngineSettings(threads=1, texture_size=120, network=NetworkSettings(device="cpu", input_size=140))
+    for view, shot in zip(made.reconstruct(photos, tmp_path, asked, no_progress, never).views, shots, strict=True):
+        assert view.photo.is_relative_to(tmp_path) and (view.width, view.height) == (240, 180)
+        with Image.open(view.photo) as image:
+            assert image.size == (120, 90)
+        assert errors_in_pixels(view, shot).max() < LIMIT
+
+
 def test_copies_of_photos_with_names_that_become_one_stay_apart(
     standin: ModuleType, ask: Callable[..., Asked], tmp_path: Path
 ) -> None:

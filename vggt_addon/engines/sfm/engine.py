@@ -43,9 +43,7 @@ class SfmEngine:
         """See `engines.base.Engine.reconstruct`."""
         cameras = solve_cameras(photos, workspace / "solver", settings, span(progress, 0.0, 0.6), cancel)
         at_once = threads(settings.threads)
-        cameras, pictures = _pictures(
-            cameras, settings.depth_size, workspace / "photos", at_once, span(progress, 0.6, 0.65), cancel
-        )
+        cameras, pictures = _pictures(cameras, settings, workspace / "photos", span(progress, 0.6, 0.65), cancel)
         rasters = [_raster(view, settings.depth_size) for view in cameras.placed]
         depth_maps = estimate_depth(
             [
@@ -71,7 +69,7 @@ def _raster(view: PlacedPhoto, depth_size: int) -> Raster:
 
 
 def _pictures(
-    cameras: PlacedPhotos, depth_size: int, folder: Path, at_once: int, progress: Progress, cancel: Cancel
+    cameras: PlacedPhotos, settings: EngineSettings, folder: Path, progress: Progress, cancel: Cancel
 ) -> tuple[PlacedPhotos, list[tuple[Path, NDArray[np.uint8]]]]:
     """The pictures of all placed photos; those whose file is gone by now are left out of both."""
 
@@ -79,12 +77,13 @@ def _pictures(
         view = cameras.placed[number]
         try:
             # A folder for each: the copies of a.png and of a.png.jpg have the same name.
-            return make_picture(view, _raster(view, depth_size), folder / f"{number:05d}")
+            raster = _raster(view, settings.depth_size)
+            return make_picture(view, raster, folder / f"{number:05d}", settings.texture_size)
         except PhotoError as error:
             return error
 
     placed, left_out, pictures = [], [], []
-    with ThreadPoolExecutor(at_once) as pool:
+    with ThreadPoolExecutor(threads(settings.threads)) as pool:
         for view, made in zip(cameras.placed, pool.map(make, range(len(cameras.placed))), strict=True):
             check(cancel)
             if isinstance(made, PhotoError):

@@ -18,7 +18,7 @@ import torch
 from ...errors import EngineError, PhotoError, UnreadablePhotosError
 from ...photos.photo import Photo
 from ...photos.read import decode as read_pixels
-from ...photos.upright_copy import write_upright_copy
+from ...photos.upright_copy import needs_copy, write_upright_copy
 from ...progress import Cancel, Progress, check, span
 from ...reconstruction import POINTS_GIVEN, LeftOut, Reconstruction, SolveReport, View
 from ...settings import EngineSettings, NetworkSettings
@@ -143,7 +143,8 @@ class VggtEngine:
         answer = run(loaded.network, pixels.images, fitting, request, device, speed, span(progress, 0.08, 0.95), cancel)
         taken = time.monotonic() - started
         cameras = _cameras(answer, in_order, prepared.framings, settings.network)
-        views, gone = _views(in_order, prepared, pixels, answer, cameras, workspace, span(progress, 0.95, 1.0), cancel)
+        part, longest = span(progress, 0.95, 1.0), settings.texture_size
+        views, gone = _views(in_order, prepared, pixels, answer, cameras, workspace, longest, part, cancel)
         made = _reconstruction(views, prepared, cameras, loaded, settings, answer.plan, taken)
         made = made.replace(left_out=(*made.left_out, *gone))
         if "point" not in request.heads:
@@ -224,6 +225,7 @@ def _views(
     answer: Answer,
     cameras: PhotoCameras,
     workspace: Path,
+    longest: int,
     progress: Progress,
     cancel: Cancel,
 ) -> tuple[dict[int, View], list[LeftOut]]:
@@ -237,7 +239,7 @@ def _views(
             continue
         depth, confidence = photo_depth(answer.depth[number], answer.confidence[number], framing, pixels.opaque[number])
         try:
-            shown = _picture(photo, workspace / "photos" / f"{number:05d}")
+            shown = _picture(photo, workspace / "photos" / f"{number:05d}", longest)
         except PhotoError as error:
             gone.append(LeftOut(photo.name, error.sentence))
             continue
@@ -269,10 +271,10 @@ def _views(
     return views, gone
 
 
-def _picture(photo: Photo, folder: Path) -> Path:
+def _picture(photo: Photo, folder: Path, longest: int) -> Path:
     """What Blender shows: the file itself, or an upright copy in `folder`. Raises PhotoError where the file is gone."""
-    if not photo.shown_as_is:
-        return write_upright_copy(read_pixels(photo), photo.name, folder)
+    if needs_copy(photo, longest):
+        return write_upright_copy(read_pixels(photo, at_least=longest or None), photo.name, folder, longest)
     if not photo.path.is_file():
         raise PhotoError(f"{photo.path} does not exist any more.")
     return photo.path
