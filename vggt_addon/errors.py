@@ -41,6 +41,10 @@ class WeightsError(UserError):
     """A file of network weights cannot be used, or does not fit the network; or none could be written."""
 
 
+class InstallError(UserError):
+    """The private runtime could not be made, repaired, checked or removed; what was there before is as it was."""
+
+
 class OutputExistsError(UserError):
     """The place to write to is taken, and overwriting was not asked for."""
 

@@ -33,7 +33,15 @@ def worker_launch(
     variable that Blender or a shell has set for a Python of theirs. `weights_folder` is where the networks' weights
     are, from the worker's first words on; "": this user's own place.
     """
-    command = (str(python), "-m", f"{PACKAGE}.jobs.worker", "--idle", str(idle_seconds), "--log", str(log))
+    arguments = ("--idle", str(idle_seconds), "--log", str(log))
+    return module_launch(python, "jobs.worker", arguments, log, libraries)
+
+
+def module_launch(
+    python: Path, module: str, arguments: Sequence[str], log: Path, libraries: Sequence[Path] = ()
+) -> Launch:
+    """One of our modules ("jobs.worker") as a program by `python`; see `worker_launch`."""
+    command = (str(python), "-m", f"{PACKAGE}.{module}", *arguments)
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("PYTHON")}
     environment["PYTHONPATH"] = os.pathsep.join(str(folder) for folder in (_PACKAGE_PARENT, *libraries))
     # As variables, not as options, because the camera solver's process, which the worker starts, inherits them.

@@ -1,0 +1,214 @@
+"""The private runtime made, repaired and brought up to date: one way for all three.
+
+Wheels are chosen, compared with what is there, fetched, and put into a new environment beside the old one; that is
+checked, and then said to be the current one. Whatever ends this earlier leaves the old one in use, and what was fetched
+for the next try. No worker should run by the old one meanwhile, since it is removed in the end.
+This module imports nothing beyond the standard library.
+"""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import InstallError
+from ..progress import Cancel, Progress, check, span
+from . import archive
+from .accelerator import probe
+from .environment import Interpreter, ToolSource, ask, create, site_of, try_device
+from .failures import OFFLINE, unwritable
+from .fetch import fetch_all, with_sizes
+from .integrity import damaged
+from .layout import Layout, delete, packages_of, sweep
+from .locked import Lock, Wheel, load_lock
+from .network import Network
+from .platforms import this_platform
+from .record import SCHEMA, Package, Record, known_record, write_record
+from .reuse import good_wheels, take_over
+from .room import check_names, check_space, installed_size
+from .sources import child_environment, configured
+from .state import Condition, runtime_state
+from .tool import Target
+from .tools import get_tool
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be made, and what may be used for it."""
+
+    folder: Path  # of the runtime
+    python: Path  # Blender's
+    online: bool  # whether the network may be used
+    backend: str = "auto"  # torch's build: auto by the driver; "index" as the package index has it; cpu, cu126, ...
+    archive: Path | None = None  # see archive.py; then the network is not used
+    repair: bool = False  # look into every file, even if all seems well
+    lock: Lock = field(default_factory=load_lock)
+
+
+def install(request: Request, progress: Progress, cancel: Cancel) -> Record:
+    """Make the runtime what it should be, and return what is known of it.
+
+    Raises InstallError and Cancelled, both with the old one as it was.
+    """
+    layout = Layout(request.folder.absolute())
+    platform = this_platform()
+    manifest = archive.read_manifest(request.archive, platform, request.lock) if request.archive is not None else None
+    with layout.changing(progress, cancel):
+        record = known_record(layout.current)
+        sweep(layout, record.environment if record is not None else "")
+        making = _Making(request, layout, platform, manifest, record, progress, cancel)
+        return making.run()
+
+
+class _Making:
+    """One run of `install`, with the lock held."""
+
+    def __init__(
+        self,
+        request: Request,
+        layout: Layout,
+        platform: str,
+        manifest: archive.Manifest | None,
+        old: Record | None,
+        progress: Progress,
+        cancel: Cancel,
+    ) -> None:
+        self._request, self._layout, self._platform = request, layout, platform
+        self._manifest, self._old = manifest, old
+        self._progress, self._cancel = progress, cancel
+        sources = configured()
+        self._environment = child_environment(sources)
+        self._network = Network(sources) if request.online and manifest is None else None
+        self._tool = ToolSource(
+            lambda: get_tool(layout.tools, platform, request.python, sources, self._environment, self._network, cancel),
+            self._network is not None,
+        )
+        self._backend = manifest.backend if manifest is not None else _backend(request.backend)
+
+    def run(self) -> Record:
+        request, layout = self._request, self._layout
+        base = ask(request.python, self._environment, layout.folder, self._cancel)
+        if self._old is not None and self._is_ready(base, self._old):
+            return self._old
+        if self._manifest is not None and request.archive is not None:
+            archive.chosen(request.archive, self._manifest, base.minor)  # refuses before anything is made
+            archive.unpack(
+                request.archive, self._manifest.tools, layout.tools, self._part(0, 0.02), self._cancel, tools=True
+            )
+        place = layout.new_environment()
+        try:
+            self._progress("Making an environment", 0.02)
+            python = create(base, place, self._environment, layout, self._tool, self._cancel)
+            wheels, good = self._choose(python)
+            files = self._fetch([wheel for wheel in wheels if wheel not in good])
+            self._fill(site_of(place), python, good, files)
+            record = self._checked(place, python, wheels)
+            write_record(layout.current, record)
+        except BaseException:
+            delete(place)
+            raise
+        sweep(layout, record.environment)
+        for folder in (layout.downloads, layout.tools):
+            delete(folder)
+        self._progress("Done", 1.0)
+        return record
+
+    def _is_ready(self, base: Interpreter, old: Record) -> bool:
+        """Whether there is nothing to do, perhaps because another Blender has just done it."""
+        if self._request.repair or self._request.backend not in ("auto", old.backend):
+            return False
+        major, minor = (int(number) for number in base.minor.split("."))
+        state = runtime_state(self._layout.folder, (major, minor), self._request.lock.id)
+        return state.condition is Condition.READY
+
+    def _choose(self, python: Interpreter) -> tuple[list[Wheel], list[Wheel]]:
+        """What is wanted, and those of it that the old environment has."""
+        request, old = self._request, self._old
+        part = self._part(0.03, 0.1)
+        if old is not None and old.lock == request.lock.id and request.backend in ("auto", old.backend):
+            known = [Wheel(each.name, each.version, each.file, each.sha256, "", 0) for each in old.packages]
+            good = self._good(python, known, part)
+            if len(good) == len(known):
+                return known, good
+        if self._manifest is not None and request.archive is not None:
+            wheels = archive.chosen(request.archive, self._manifest, python.minor)
+        elif self._network is None:
+            raise InstallError(OFFLINE)
+        else:
+            self._progress("Choosing packages", 0.03)
+            target = Target(self._platform, python.minor, python.program)
+            wheels = self._tool.get().resolve(request.lock, self._backend, target, self._cancel)
+            for wheel in wheels:
+                request.lock.check(wheel)
+        return wheels, self._good(python, wheels, part)
+
+    def _good(self, python: Interpreter, wanted: Sequence[Wheel], progress: Progress) -> list[Wheel]:
+        old = self._old
+        site = packages_of(self._layout.folder / old.environment) if old is not None else None
+        if old is None or site is None or Interpreter(python.program, old.python).minor != python.minor:
+            return []
+        return good_wheels(site, old.packages, wanted, progress, self._cancel)
+
+    def _fetch(self, needed: Sequence[Wheel]) -> dict[str, Path]:
+        """Name of the file to where it lies now."""
+        if not needed:
+            return {}
+        layout, part = self._layout, self._part(0.1, 0.8)
+        try:
+            layout.downloads.mkdir(exist_ok=True)
+        except OSError as error:
+            raise unwritable(layout.downloads, error) from error
+        if self._request.archive is not None:
+            check_space(layout.folder, layout.downloads, needed)
+            return archive.unpack(self._request.archive, needed, layout.downloads, part, self._cancel)
+        assert self._network is not None
+        known = with_sizes(needed, self._network, self._cancel)
+        for left in layout.downloads.iterdir():  # of a try that wanted other versions
+            if left.name.removesuffix(".part") not in {wheel.file for wheel in known}:
+                delete(left)
+        check_space(layout.folder, layout.downloads, known)
+        return fetch_all(known, layout.downloads, self._network, part, self._cancel)
+
+    def _fill(self, site: Path, python: Interpreter, good: Sequence[Wheel], files: dict[str, Path]) -> None:
+        self._progress("Unpacking", 0.8)
+        check_names(site, files.values())
+        if files:
+            self._tool.get().install(python.program, list(files.values()), self._cancel)
+        if good and self._old is not None:
+            take_over(site_of(self._layout.folder / self._old.environment), site, good, self._cancel)
+
+    def _checked(self, place: Path, python: Interpreter, wheels: Sequence[Wheel]) -> Record:
+        """The record of what was made. Raises InstallError where it is not as it should be."""
+        packages = tuple(Package(wheel.name, wheel.version, wheel.file, wheel.sha256) for wheel in wheels)
+        site = site_of(place)
+        bad = damaged(site, packages, self._part(0.88, 0.95), self._cancel)
+        if bad:
+            raise InstallError(
+                f"{', '.join(bad)} did not arrive whole on the disk, so nothing was installed: try again."
+            )
+        self._progress("Trying the device", 0.95)
+        device, note = try_device(python.program, self._environment, self._request.lock, self._cancel)
+        check(self._cancel)
+        return Record(
+            schema=SCHEMA,
+            environment=place.name,
+            lock=self._request.lock.id,
+            python=python.version,
+            backend=self._backend,
+            packages=packages,
+            device=device,
+            made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            size=installed_size(site),
+            note=note,
+            damaged=(),
+        )
+
+    def _part(self, start: float, end: float) -> Progress:
+        return span(self._progress, start, end)
+
+
+def _backend(asked: str) -> str:
+    """What to ask the tool for: a machine without a driver needs no guess."""
+    if asked == "auto":
+        return {"none": "cpu", "apple": "mps"}.get(probe().kind, "auto")
+    return "mps" if asked == "cpu" and this_platform().startswith("macos") else asked

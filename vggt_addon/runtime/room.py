@@ -1,0 +1,73 @@
+"""Whether what is to be installed has room: on the disk, and in the length of names that Windows allows.
+
+This module imports nothing beyond the standard library.
+"""
+
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ..errors import InstallError
+from ..weights.disk import in_gigabytes
+from .failures import unwritable
+from .integrity import installed, recorded
+from .locked import Wheel
+
+UNPACKED = 3.4  # bytes on disk for a byte of wheel: measured 3.3 for torch's build for processors and all else
+SPARE = 200_000_000  # bytes that stay free
+LONG_PATHS = 4000  # letters, on all other systems, about
+LONGEST_PATH = 259  # letters, on a Windows that was not told to allow more
+
+
+def check_space(folder: Path, downloads: Path, wheels: Sequence[Wheel]) -> None:
+    """Raise InstallError unless `wheels` can be fetched to `downloads`, and installed in `folder`."""
+    begun = 0
+    for wheel in wheels:
+        there = [path for path in (downloads / wheel.file, downloads / f"{wheel.file}.part") if path.exists()]
+        begun += min(sum(path.stat().st_size for path in there), wheel.size)
+    size = sum(wheel.size for wheel in wheels)
+    needed = int(size * (1.0 + UNPACKED)) - begun + SPARE
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    if free < needed:
+        raise InstallError(
+            f"{in_gigabytes(needed)} are needed in {folder}, and {in_gigabytes(free)} are free, so nothing was "
+            "installed: free some space, then try again."
+        )
+
+
+def check_names(site: Path, files: Iterable[Path], limit: int | None = None) -> None:
+    """Raise InstallError where a name in the wheels `files` would be too long below `site`.
+
+    `limit` is in letters; None: what this system allows.
+    """
+    longest_allowed = _longest_allowed() if limit is None else limit
+    for file in files:
+        with zipfile.ZipFile(file) as archive:
+            longest = max((len(name) for name in archive.namelist()), default=0)
+        if len(str(site)) + 1 + longest > longest_allowed:
+            raise InstallError(
+                f"Windows allows names of {longest_allowed} letters, and what is installed in {site} has longer ones, "
+                "so nothing was installed: switch on long paths in Windows (see docs/troubleshooting.md)."
+            )
+
+
+def installed_size(site: Path) -> int:
+    """Bytes of all files of the packages in a site-packages folder, as their RECORDs say."""
+    return sum(size for package in installed(site).values() for _, _, size in recorded(package))
+
+
+def _longest_allowed() -> int:
+    if sys.platform == "win32":
+        import winreg
+
+        try:
+            with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+                return LONG_PATHS if winreg.QueryValueEx(key, "LongPathsEnabled")[0] else LONGEST_PATH
+        except OSError:
+            return LONGEST_PATH
+    return LONG_PATHS

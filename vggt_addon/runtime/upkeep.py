@@ -1,0 +1,69 @@
+"""A runtime that is there: looked into, and removed.
+
+This module imports nothing beyond the standard library.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import InstallError
+from ..progress import Cancel, Progress, span
+from .environment import try_device
+from .failures import unwritable
+from .integrity import damaged
+from .layout import Layout, delete, packages_of, python_of
+from .locked import Lock
+from .record import Record, known_record, write_record
+from .sources import child_environment, configured
+
+
+def verify(folder: Path, lock: Lock, progress: Progress, cancel: Cancel) -> Record:
+    """Read every file of the runtime, try its device, and write down what was found.
+
+    Damage is no failure: the record has it, and `runtime_state` says it. Raises InstallError where there is no runtime
+    or its torch does not run, Cancelled.
+    """
+    layout = Layout(folder.absolute())
+    if known_record(layout.current) is None:
+        raise InstallError(f"There is no runtime in {folder}: install it first.")
+    with layout.changing(progress, cancel):
+        record = known_record(layout.current)
+        if record is None:
+            raise InstallError(f"There is no runtime in {folder} any more: install it first.")
+        place = layout.folder / record.environment
+        site = packages_of(place)
+        if site is None:
+            bad = [package.name for package in record.packages]
+        else:
+            bad = damaged(site, record.packages, span(progress, 0.0, 0.9), cancel)
+        record = replace(record, damaged=tuple(sorted(bad)))
+        write_record(layout.current, record)
+        if not bad and python_of(place).exists():
+            progress("Trying the device", 0.9)
+            device, note = try_device(python_of(place), child_environment(configured()), lock, cancel)
+            record = replace(record, device=device, note=note)
+            write_record(layout.current, record)
+        progress("Done", 1.0)
+        return record
+
+
+def remove(folder: Path, progress: Progress, cancel: Cancel) -> None:
+    """Remove the runtime and its folder, without a trace. No worker should run by it.
+
+    Raises InstallError where something is in use: then there is no runtime any more, and the next try removes the rest;
+    Cancelled while another process is at it.
+    """
+    layout = Layout(folder.absolute())
+    if not layout.folder.exists():
+        return
+    with layout.changing(progress, cancel):
+        progress("Removing", 0.1)
+        delete(layout.current)
+        for path in (*layout.environments(), layout.downloads, layout.tools, layout.python):
+            delete(path)
+    try:  # what is not ours stays, and the folder with it
+        layout.lock.unlink(missing_ok=True)
+        if not any(layout.folder.iterdir()):
+            layout.folder.rmdir()
+    except OSError as error:
+        raise unwritable(layout.folder, error) from error
