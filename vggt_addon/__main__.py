@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import __version__, commands, weights_commands
+from . import __version__, commands, runtime_commands, weights_commands
 from .console import Console
 from .engine_options import add_engine_options
 from .errors import Cancelled, UserError
@@ -54,7 +54,7 @@ def _our_fault(error: Exception, console: Console, options: argparse.Namespace) 
 
 def _keep_log(console: Console, options: argparse.Namespace, *, always: bool = False) -> None:
     """Beside what was to be written, if its folder is there or the log is needed."""
-    output: Path = (options.output or weights_commands.log_stem(options)).absolute()
+    output: Path = (options.output or options.log_stem(options)).absolute()
     if output.name not in ("", "..") and (always or output.parent.is_dir()):
         console.keep_log(output.with_name(f"{output.name}.log"))
 
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     command.set_defaults(command=commands.reconstruct_photos)
     command = subparsers.add_parser("plan", parents=[photos, everywhere], help="what a run would take")
-    command.set_defaults(command=commands.plan_run, output=None)
+    command.set_defaults(command=commands.plan_run, output=None, log_stem=weights_commands.log_stem)
     command = subparsers.add_parser("build", parents=[pictures, everywhere], help="a capture folder to a .blend")
     command.add_argument("capture", type=Path, metavar="FOLDER")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="SCENE.blend")
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-o", "--output", type=Path, required=True, metavar="PATH")
     command.set_defaults(command=commands.export)
     weights_commands.add_commands(subparsers, everywhere)
+    runtime_commands.add_commands(subparsers, everywhere)
     return parser
 
 

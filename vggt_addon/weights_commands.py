@@ -30,7 +30,7 @@ def add_commands(subparsers: "_SubParsersAction[argparse.ArgumentParser]", every
     folder.add_argument(
         "--weights-folder", type=Path, metavar="FOLDER", help=f"default: {VARIABLE}, or this user's data folder"
     )
-    folder.set_defaults(output=None)
+    folder.set_defaults(output=None, log_stem=log_stem)
     parents = [folder, everywhere]
     ids = tuple(entry.id for entry in CATALOGUE)
 

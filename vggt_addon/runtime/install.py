@@ -22,6 +22,7 @@ from .integrity import damaged
 from .layout import Layout, delete, packages_of, sweep
 from .locked import Lock, Wheel, load_lock
 from .network import Network
+from .offer import choose_backend
 from .platforms import this_platform
 from .record import SCHEMA, Package, Record, known_record, write_record
 from .reuse import good_wheels, take_over
@@ -83,7 +84,8 @@ class _Making:
             lambda: get_tool(layout.tools, platform, request.python, sources, self._environment, self._network, cancel),
             self._network is not None,
         )
-        self._backend = manifest.backend if manifest is not None else _backend(request.backend)
+        system = platform.split("-")[0]
+        self._backend = manifest.backend if manifest is not None else choose_backend(request.backend, probe(), system)
 
     def run(self) -> Record:
         request, layout = self._request, self._layout
@@ -205,10 +207,3 @@ class _Making:
 
     def _part(self, start: float, end: float) -> Progress:
         return span(self._progress, start, end)
-
-
-def _backend(asked: str) -> str:
-    """What to ask the tool for: a machine without a driver needs no guess."""
-    if asked == "auto":
-        return {"none": "cpu", "apple": "mps"}.get(probe().kind, "auto")
-    return "mps" if asked == "cpu" and this_platform().startswith("macos") else asked

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..progress import Cancel, Progress, check
+from .layout import any_length
 from .locked import normalised
 from .record import Package
 
@@ -66,7 +67,7 @@ def intact(site: Path, package: Installed, cancel: Cancel) -> bool:
             return False
         for name, digest, _ in rows:
             check(cancel)
-            if digest and _sha256(site / name, cancel) != digest:
+            if digest and _sha256(any_length(site) / name, cancel) != digest:
                 return False
     except (OSError, ValueError, csv.Error):
         return False
@@ -79,7 +80,7 @@ def recorded(package: Installed) -> list[tuple[str, str, int]]:
     Raises OSError, csv.Error, ValueError.
     """
     rows: list[tuple[str, str, int]] = []
-    with (package.metadata / "RECORD").open(encoding="utf-8", newline="") as file:
+    with (any_length(package.metadata) / "RECORD").open(encoding="utf-8", newline="") as file:
         for row in csv.reader(file):
             name = PurePosixPath(row[0])
             if name.is_absolute() or ".." in name.parts or "\\" in row[0] or ":" in row[0]:

@@ -100,6 +100,13 @@ def packages_of(environment: Path) -> Path | None:
     return next(iter(sorted(environment.glob("lib/python3.*/site-packages"))), None)
 
 
+def any_length(path: Path) -> Path:
+    """`path` by a name that Windows takes at any length; elsewhere as it is."""
+    if os.name != "nt" or str(path).startswith("\\\\"):
+        return path
+    return Path(f"\\\\?\\{path.absolute()}")
+
+
 def sweep(layout: Layout, current: str) -> None:
     """Remove all environments but the one named `current`, as far as the system lets them go; needs the lock."""
     for place in layout.environments():
@@ -114,7 +121,7 @@ def delete(path: Path) -> None:
     """Remove a folder or file, whether it is there or not. Raises InstallError where something is in use."""
     try:
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            shutil.rmtree(any_length(path))
         else:
             path.unlink(missing_ok=True)
     except OSError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..progress import Cancel, Progress, check
 from .failures import unwritable
 from .integrity import installed, intact, recorded
+from .layout import any_length
 from .locked import Wheel
 from .record import Package
 
@@ -42,6 +43,7 @@ def take_over(old: Path, new: Path, wheels: Sequence[Wheel], cancel: Cancel) -> 
     Raises InstallError, Cancelled.
     """
     there = installed(old)
+    old, new = any_length(old), any_length(new)
     for wheel in wheels:
         for name, digest, _ in recorded(there[wheel.name]):
             check(cancel)

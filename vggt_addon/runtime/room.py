@@ -18,6 +18,7 @@ from .locked import Wheel
 UNPACKED = 3.4  # bytes on disk for a byte of wheel: measured 3.3 for torch's build for processors and all else
 SPARE = 200_000_000  # bytes that stay free
 LONG_PATHS = 4000  # letters, on all other systems, about
+_LOADED = (".py", ".pyd", ".dll")  # what Python opens itself; we read and remove the rest by names of any length
 LONGEST_PATH = 259  # letters, on a Windows that was not told to allow more
 
 
@@ -48,7 +49,7 @@ def check_names(site: Path, files: Iterable[Path], limit: int | None = None) -> 
     longest_allowed = _longest_allowed() if limit is None else limit
     for file in files:
         with zipfile.ZipFile(file) as archive:
-            longest = max((len(name) for name in archive.namelist()), default=0)
+            longest = max((len(name) for name in archive.namelist() if name.endswith(_LOADED)), default=0)
         if len(str(site)) + 1 + longest > longest_allowed:
             raise InstallError(
                 f"Windows allows names of {longest_allowed} letters, and what is installed in {site} has longer ones, "

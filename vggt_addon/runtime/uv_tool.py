@@ -3,11 +3,14 @@
 This module imports nothing beyond the standard library.
 """
 
+import platform
+import re
 import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..errors import InstallError
@@ -74,7 +77,8 @@ class UvTool:
             else:
                 arguments += ["--python-version", target.version, "--python-platform", TRIPLES[target.platform]]
             self._run(arguments, cancel, {"MACOSX_DEPLOYMENT_TARGET": OLDEST_MACOS})
-            return read_pylock(locked.read_text(encoding="utf-8"))
+            newest = platform.mac_ver()[0] if target.python is not None else ""
+            return read_pylock(locked.read_text(encoding="utf-8"), newest or OLDEST_MACOS)
 
     def _run(self, arguments: Sequence[str], cancel: Cancel, more: Mapping[str, str] | None = None) -> str:
         environment = {**self.environment, **(more or {})}
@@ -82,12 +86,15 @@ class UvTool:
         return run([str(self.program), *arguments], environment, self.folder, cancel)
 
 
-def read_pylock(text: str) -> list[Wheel]:
-    """The wheels that a lock file (PEP 751) of one environment names. Raises InstallError."""
+def read_pylock(text: str, newest_macos: str = OLDEST_MACOS) -> list[Wheel]:
+    """The wheels that a lock file (PEP 751) of one environment names. Raises InstallError.
+
+    Of several builds for Macs it takes the one for the newest system up to `newest_macos`.
+    """
     wheels: list[Wheel] = []
     try:
         for package in tomllib.loads(text)["packages"]:
-            (entry,) = package["wheels"]
+            entry = _fitting(package["wheels"], newest_macos)
             url = str(entry["url"]) if "url" in entry else Path(entry["path"]).absolute().as_uri()
             file = str(entry.get("name") or PurePosixPath(unquote(urlsplit(url).path)).name)
             name, version = normalised(package["name"]), str(package["version"])
@@ -95,3 +102,18 @@ def read_pylock(text: str) -> list[Wheel]:
     except (ValueError, KeyError, TypeError) as error:
         raise InstallError(NOT_OFFERED, repr(error)) from error
     return wheels
+
+
+def _fitting(entries: list[dict[str, Any]], newest_macos: str) -> dict[str, Any]:
+    """The only wheel, or of those for Macs the one for the newest system that is not too new. Raises ValueError."""
+    if len(entries) == 1:
+        return entries[0]
+    limit = tuple(int(number) for number in newest_macos.split(".")[:2])
+    found: list[tuple[tuple[int, ...], dict[str, Any]]] = []
+    for entry in entries:
+        if system := re.search(r"-macosx_(\d+)_(\d+)_", str(entry.get("url") or entry.get("path"))):
+            found.append(((int(system[1]), int(system[2])), entry))
+    fitting = [pair for pair in found if pair[0] <= limit]
+    if len(found) != len(entries) or not fitting:
+        raise ValueError(f"{len(entries)} wheels: {entries!r}"[:1000])
+    return max(fitting, key=lambda pair: pair[0])[1]

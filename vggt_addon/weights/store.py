@@ -137,6 +137,11 @@ def default_folder(environment: Mapping[str, str] = os.environ, platform: str = 
     """Where the weights are unless the artist says otherwise: the variable VGGT_ADDON_WEIGHTS, or the user's data."""
     if chosen := environment.get(VARIABLE):
         return Path(chosen).expanduser().absolute()
+    return data_folder(environment, platform) / "weights"
+
+
+def data_folder(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
+    """What is ours among this user's data, outside of any Blender."""
     if platform == "win32":
         local = environment.get("LOCALAPPDATA")
         data = Path(local) if local else Path.home() / "AppData" / "Local"
@@ -145,7 +150,7 @@ def default_folder(environment: Mapping[str, str] = os.environ, platform: str = 
     else:
         data = Path(environment.get("XDG_DATA_HOME", ""))
         data = data if data.is_absolute() else Path.home() / ".local" / "share"  # as its specification asks
-    return data / "vggt_addon" / "weights"
+    return data / "vggt_addon"
 
 
 def _metadata(path: Path) -> tuple[int, dict[str, str]] | None:

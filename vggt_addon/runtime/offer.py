@@ -1,0 +1,92 @@
+"""What an installation would bring, for the artist to see before the click.
+
+This module imports nothing beyond the standard library.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..weights.disk import in_gigabytes
+from .accelerator import Accelerator, probe
+from .locked import Lock, load_lock
+from .platforms import this_platform
+
+# Measured from the package index for the locked versions, in bytes: files to fetch, and what they take unpacked.
+_SIZES = {
+    ("linux", "cpu"): (300_000_000, 1_120_000_000),
+    ("linux", "gpu"): (2_900_000_000, 6_000_000_000),
+    ("windows", "cpu"): (220_000_000, 900_000_000),
+    ("windows", "gpu"): (2_900_000_000, 6_000_000_000),
+    ("macos", "cpu"): (200_000_000, 700_000_000),
+}
+_LICENCES = {
+    "huggingface-hub": "Apache-2.0",
+    "numpy": "BSD-3-Clause",
+    "nvidia": "NVIDIA's own terms",
+    "opencv-python-headless": "Apache-2.0",
+    "pillow": "MIT-CMU",
+    "pycolmap": "BSD-3-Clause",
+    "safetensors": "Apache-2.0",
+    "torch": "BSD-3-Clause",
+}  # of what people ask for; all others are under MIT, BSD, Apache or MPL terms, which lie beside them
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An installation that was not begun."""
+
+    accelerator: Accelerator
+    backend: str  # torch's build; "auto": uv takes the one for the driver
+    packages: tuple[str, ...]  # "torch 2.13.0" and all others, with their versions
+    licences: tuple[str, ...]  # "torch: BSD-3-Clause"
+    download: int  # bytes, about
+    disk: int  # bytes, about
+    folder: Path  # where
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """For the artist, one line each."""
+        lines = [
+            f"This machine has {self.accelerator.title}.",
+            self.accelerator.note,
+            f"Installs {self.packages[0]} {_build(self.backend, self.accelerator)} and {len(self.packages) - 1} "
+            f"smaller packages: about {in_gigabytes(self.download)} to download, {in_gigabytes(self.disk)} on disk.",
+            f"Where: {self.folder}. Nothing of Blender's is changed.",
+            f"Licences: {'; '.join(self.licences)}. All others: MIT, BSD, Apache or MPL.",
+        ]
+        return tuple(line for line in lines if line)
+
+
+def make_offer(folder: Path, backend: str = "auto", lock: Lock | None = None) -> Offer:
+    """What `install` would do here. Asks the driver, so it takes up to seconds; nothing of the network.
+
+    Raises InstallError where torch is not made for this platform.
+    """
+    lock = lock or load_lock()
+    system = this_platform().split("-")[0]
+    accelerator = probe()
+    chosen = choose_backend(backend, accelerator, system)
+    gpu = chosen not in ("cpu", "mps") and not (chosen == "index" and system != "linux")
+    download, disk = _SIZES[system, "gpu" if gpu else "cpu"]
+    named = [re.split("==| ;", line)[:2] for line in lock.requirements]
+    packages = ([f"torch {lock.torch}"] if lock.torch else []) + sorted(
+        {f"{name} {version}" for name, version in named}
+    )
+    shown = sorted({"torch", *(name for name, _ in named), *(["nvidia"] if accelerator.kind == "nvidia" else [])})
+    licences = tuple(f"{name}: {_LICENCES[name]}" for name in shown if name in _LICENCES)
+    return Offer(accelerator, chosen, tuple(packages), licences, download, disk, folder)
+
+
+def choose_backend(asked: str, accelerator: Accelerator, system: str) -> str:
+    """Which build of torch to ask for: without a driver for a GPU there is nothing to guess."""
+    if asked == "auto":
+        return {"none": "cpu", "apple": "mps"}.get(accelerator.kind, "auto")
+    return "mps" if asked == "cpu" and system == "macos" else asked  # on Macs it is one build
+
+
+def _build(backend: str, accelerator: Accelerator) -> str:
+    names = {"cpu": "for the processor", "mps": "for the Apple GPU and the processor", "index": "as your index has it"}
+    if backend == "auto":
+        return f"for {accelerator.name}"
+    return names.get(backend, f"in the build {backend}")
