@@ -20,8 +20,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_option_has_its_row(capsys: pytest.CaptureFixture[str]) -> None:
     told: set[str] = set()
-    weights = [f"weights {part}" for part in ("list", "download", "convert", "path")]
-    for command in ("import", "reconstruct", "plan", "build", "export", *weights):
+    others = [f"weights {part}" for part in ("list", "download", "convert", "path")]
+    parts = ("status", "offer", "install", "verify", "repair", "remove", "diagnose", "archive")
+    others += [f"runtime {part}" for part in parts]
+    for command in ("import", "reconstruct", "plan", "build", "export", *others):
         with pytest.raises(SystemExit):
             _parser().parse_args([*command.split(), "--help"])
         told |= set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))

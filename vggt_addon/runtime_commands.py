@@ -83,8 +83,8 @@ def show_status(options: argparse.Namespace, console: Console) -> None:
     folder = _folder(options)
     state = runtime_state(folder, lock_id=_lock(options).id)
     facts = _facts(state.record) if state.record else {}
-    python = str(state.python) if state.python else None
-    console.result(state.sentence, state=state.condition.value, folder=str(folder), python=python, **facts)
+    program = str(state.python) if state.python else None
+    console.result(state.sentence, state=state.condition.value, folder=str(folder), program=program, **facts)
 
 
 def show_offer(options: argparse.Namespace, console: Console) -> None:

@@ -4,6 +4,7 @@ This module imports nothing beyond the standard library.
 """
 
 import os
+import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,18 +35,22 @@ def worker_launch(
     are, from the worker's first words on; "": this user's own place.
     """
     arguments = ("--idle", str(idle_seconds), "--log", str(log))
-    return module_launch(python, "jobs.worker", arguments, log, libraries)
+    variables = {VARIABLE: weights_folder} if weights_folder else {}
+    return module_launch(python, "jobs.worker", arguments, log, libraries, variables)
 
 
 def module_launch(
-    python: Path, module: str, arguments: Sequence[str], log: Path, libraries: Sequence[Path] = ()
+    python: Path,
+    module: str,
+    arguments: Sequence[str],
+    log: Path,
+    libraries: Sequence[Path] = (),
+    variables: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Launch:
-    """One of our modules ("jobs.worker") as a program by `python`; see `worker_launch`."""
+    """One of our modules ("jobs.worker") as a program by `python`, with `variables` set; see `worker_launch`."""
     command = (str(python), "-m", f"{PACKAGE}.{module}", *arguments)
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("PYTHON")}
     environment["PYTHONPATH"] = os.pathsep.join(str(folder) for folder in (_PACKAGE_PARENT, *libraries))
     # As variables, not as options, because the camera solver's process, which the worker starts, inherits them.
-    environment |= {"PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
-    if weights_folder:
-        environment[VARIABLE] = weights_folder
+    environment |= {"PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1", **variables}
     return Launch(command, environment, log)

@@ -15,7 +15,9 @@ from .failures import unwritable
 from .integrity import installed, recorded
 from .locked import Wheel
 
-UNPACKED = 3.4  # bytes on disk for a byte of wheel: measured 3.3 for torch's build for processors and all else
+# Bytes on disk for a byte of wheel, measured on the locked versions: 3.7 without NVIDIA's libraries, 1.8 with them.
+UNPACKED = 3.8
+UNPACKED_NVIDIA = 2.0
 SPARE = 200_000_000  # bytes that stay free
 LONG_PATHS = 4000  # letters, on all other systems, about
 _LOADED = (".py", ".pyd", ".dll")  # what Python opens itself; we read and remove the rest by names of any length
@@ -28,8 +30,10 @@ def check_space(folder: Path, downloads: Path, wheels: Sequence[Wheel]) -> None:
     for wheel in wheels:
         there = [path for path in (downloads / wheel.file, downloads / f"{wheel.file}.part") if path.exists()]
         begun += min(sum(path.stat().st_size for path in there), wheel.size)
-    size = sum(wheel.size for wheel in wheels)
-    needed = int(size * (1.0 + UNPACKED)) - begun + SPARE
+    unpacked = sum(
+        wheel.size * (UNPACKED_NVIDIA if wheel.name.startswith("nvidia-") else UNPACKED) for wheel in wheels
+    )
+    needed = sum(wheel.size for wheel in wheels) - begun + int(unpacked) + SPARE
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
