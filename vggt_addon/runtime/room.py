@@ -30,9 +30,7 @@ def check_space(folder: Path, downloads: Path, wheels: Sequence[Wheel]) -> None:
     for wheel in wheels:
         there = [path for path in (downloads / wheel.file, downloads / f"{wheel.file}.part") if path.exists()]
         begun += min(sum(path.stat().st_size for path in there), wheel.size)
-    unpacked = sum(
-        wheel.size * (UNPACKED_NVIDIA if wheel.name.startswith("nvidia-") else UNPACKED) for wheel in wheels
-    )
+    unpacked = sum(wheel.size * (UNPACKED_NVIDIA if wheel.name.startswith("nvidia-") else UNPACKED) for wheel in wheels)
     needed = sum(wheel.size for wheel in wheels) - begun + int(unpacked) + SPARE
     try:
         free = shutil.disk_usage(folder).free
