@@ -7,20 +7,21 @@ from types import ModuleType
 
 import bpy
 
-from .ui import handlers, menus, preferences, properties
-from .ui.operators import captures, engine_log, photo_list, photos, run
-from .ui.panels import capture, engine, settings, solve
+from .ui import handlers, menus, properties
+from .ui.operators import captures, engine_log, learned_engines, photo_list, photos, run
+from .ui.panels import capture, engine, preferences_page, settings, solve
 from .ui.panels import photos as photos_panel
 
 # A module has CLASSES, or register() and unregister(), or both.
 MODULES: tuple[ModuleType, ...] = (
-    preferences,
+    preferences_page,
     properties,
     photos,
     photo_list,
     run,
     captures,
     engine_log,
+    learned_engines,
     photos_panel,
     engine,
     settings,

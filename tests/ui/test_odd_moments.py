@@ -11,7 +11,7 @@ import pytest
 from vggt_addon.scene.datablocks import KINDS, UNFINISHED
 from vggt_addon.ui import asking, controller, homes, places, thumbnails, wording
 from vggt_addon.ui.building import bring_home
-from vggt_addon.ui.preferences import _absolute
+from vggt_addon.ui.preferences import absolute
 
 pytestmark = pytest.mark.usefixtures("enabled")
 USER_FOLDER = places.user_folder  # before the tests' own takes its place
@@ -121,8 +121,8 @@ def test_a_wrong_python_that_is_put_right_is_right_at_once(
 
 @pytest.mark.parametrize("path", ["//bin/python", "bin/python"])
 def test_no_blend_says_which_program_is_run(path: str) -> None:
-    assert _absolute(path) == ""
-    assert _absolute(sys.executable) == sys.executable
+    assert absolute(path) == ""
+    assert absolute(sys.executable) == sys.executable
 
 
 def test_where_nothing_can_be_written_there_is_a_sentence(

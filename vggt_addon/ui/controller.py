@@ -19,16 +19,18 @@ import bpy
 
 from ..errors import UserError
 from ..jobs.status import JobState
-from . import asking, homes, log, places, thumbnails, wording
+from . import asking, diagnosing, errands, findings, homes, log, places, thumbnails, wording
 from .building import Building
 from .filling import fill_in
 from .preferences import preferences
+from .redrawing import redraw
 from .session import ActiveRun, Session
 from .timings import Call, Timings
 
 if TYPE_CHECKING:
     from ..jobs.protocol import Planned
     from ..jobs.runner import JobRunner
+    from ..settings import RunSettings
 
 logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.1  # between two looks at the worker
@@ -83,6 +85,8 @@ def stop() -> None:
     if _state.building is not None:
         _state.building.give_up()
         _state.building.wait(LAST_SECONDS)
+    for background in (errands, diagnosing, findings):
+        background.stop()
     _state.session.stop()
     if _state.session.run is not None:
         _remove(_state.session.run.folder)
@@ -153,7 +157,7 @@ def settings_changed() -> None:
     state.session.forget_plan()
     state.asked_for = asking.asked_for(bpy.data.scenes)
     state.plan_due = time.monotonic() + PLAN_AFTER_SECONDS
-    _poll()
+    poll()
 
 
 def worker_changed() -> None:
@@ -172,11 +176,11 @@ def start_run(scene: bpy.types.Scene) -> None:
         folder.mkdir()
     except OSError as error:
         raise UserError(f"Nothing can be written to {folder.parent}: {error.strerror}.", repr(error)) from error
-    settings = asking.run_settings(scene.vggt)
+    settings = _settings(scene)
     state.timings = Timings()
     state.plan_due = None
     state.session.start(folder, asking.capture_name(photos), scene.session_uid, photos, settings)
-    _poll()
+    poll()
 
 
 def open_capture(folder: Path, scene: bpy.types.Scene, *, replace: bpy.types.Object | None = None) -> None:
@@ -189,7 +193,7 @@ def open_capture(folder: Path, scene: bpy.types.Scene, *, replace: bpy.types.Obj
     state.building = Building(
         folder, None, name, scene.session_uid, ours=ours, replace=0 if replace is None else replace.session_uid
     )
-    _poll()
+    poll()
 
 
 def cancel_run() -> None:
@@ -201,7 +205,7 @@ def cancel_run() -> None:
             state.session.tell("INFO", f"Cancelled. What was reconstructed is kept in {kept}.")
     else:
         state.session.cancel()
-    _poll()
+    poll()
     redraw()
 
 
@@ -256,17 +260,6 @@ def _clear_away() -> None:
     remove_unfinished()
 
 
-def redraw() -> None:
-    """Let the 3D viewports' sidebars show what is new."""
-    for manager in bpy.data.window_managers:
-        for window in manager.windows:
-            for area in window.screen.areas:
-                if area.type == "VIEW_3D":
-                    for region in area.regions:
-                        if region.type == "UI":
-                            region.tag_redraw()
-
-
 def tick() -> float | None:
     """One call of the timer: seconds until the next, or None where there is nothing left to wait for."""
     if _state is None:
@@ -295,6 +288,7 @@ def _advance(state: _State) -> float | None:
     changed = state.session.step()
     if changed:
         fill_in(state.session)
+    aside = _step_aside()
     run = state.session.run
     if run is not None and state.building is None and run.status.state.ended:
         changed = True
@@ -305,11 +299,17 @@ def _advance(state: _State) -> float | None:
     if state.plan_due is not None and time.monotonic() >= state.plan_due and not busy():
         state.plan_due = None
         _plan()
-    if changed:
+    if changed or aside:
         redraw()
     if state.building is not None:
         return 0.02 if state.building.loading else 0.0
-    return TICK_SECONDS if busy() or state.session.working or state.plan_due is not None else None
+    return TICK_SECONDS if busy() or state.session.working or state.plan_due is not None or aside else None
+
+
+def _step_aside() -> bool:
+    """What goes on beside reconstructions; True while there is something, or something new of it."""
+    found = findings.step(lambda: places.user_folder("runtime", create=False), preferences().weights_folder)
+    return any((errands.step(), diagnosing.step(), found))
 
 
 def _after_worker(state: _State, run: ActiveRun) -> None:
@@ -368,12 +368,17 @@ def _plan() -> None:
     """Ask for a plan of the scene that is looked at."""
     scene = bpy.context.scene
     if scene is not None:
-        settings = asking.run_settings(scene.vggt)
+        settings = _settings(scene)
         _get().planned_scene = scene.session_uid
         session().plan(asking.chosen_photos(scene.vggt), settings)
 
 
-def _poll() -> None:
+def _settings(scene: bpy.types.Scene) -> "RunSettings":
+    chosen = preferences()
+    return asking.run_settings(scene.vggt, chosen.texture_size, chosen.memory_limit)
+
+
+def poll() -> None:
     """Have `tick` called from now on; in a Blender without windows the script calls it itself."""
     if not bpy.app.timers.is_registered(tick):
         bpy.app.timers.register(tick, first_interval=0.0, persistent=True)

@@ -36,6 +36,13 @@ def start(path: Path) -> None:
     _ROOT.setLevel(logging.INFO)
 
 
+def set_level(name: str) -> None:
+    """What is written from now on: "DEBUG", "INFO" or "WARNING"."""
+    if _handler is not None:
+        _handler.setLevel(name)
+        _ROOT.setLevel(name)
+
+
 def stop() -> None:
     """Leave the logging of this process as it was."""
     global _handler

@@ -47,5 +47,22 @@ def log_file(*, create: bool = True) -> Path:
 
 
 def worker_python(preferred: str) -> Path:
-    """The Python that runs the worker: as the preferences say, as the environment says, or Blender's own."""
-    return Path(preferred or os.environ.get(PYTHON_VARIABLE, "") or sys.executable)
+    """The Python that runs the worker: of the learned engines where there is one, or Blender's own."""
+    return learned_python(preferred) or blenders_python()
+
+
+def learned_python(preferred: str) -> Path | None:
+    """The Python with the learned engines' libraries: as the preferences say, or the environment, or the runtime's."""
+    named = preferred or os.environ.get(PYTHON_VARIABLE, "")
+    if named:
+        return Path(named)
+    from ..runtime.state import worker_python as runtime_python
+
+    try:
+        return runtime_python(user_folder("runtime", create=False))
+    except UserError:  # where there are no files of this user, there is no runtime
+        return None
+
+
+def blenders_python() -> Path:
+    return Path(sys.executable)

@@ -264,11 +264,15 @@ def _views(
             ),
         )
     progress("Preparing pictures", 1.0)
+    _check_views(views, gone)
+    return views, gone
+
+
+def _check_views(views: dict[int, View], gone: Sequence[LeftOut]) -> None:
     if gone and not views:
         raise PhotoError(" ".join(photo.reason for photo in gone))
     if not any(bool(view.depth.any()) for view in views.values() if view.depth is not None):
         raise EngineError("VGGT gave no depth for any photo: check the weights, or use --precision float32.")
-    return views, gone
 
 
 def _picture(photo: Photo, folder: Path, longest: int) -> Path:

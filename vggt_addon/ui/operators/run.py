@@ -7,6 +7,7 @@ import bpy
 
 from ...errors import UserError
 from .. import asking, controller, ids
+from ..redrawing import redraw
 
 
 class VGGT_OT_reconstruct(bpy.types.Operator):
@@ -63,7 +64,7 @@ class VGGT_OT_dismiss_message(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Forget it."""
         controller.session().message = None
-        controller.redraw()
+        redraw()
         return {"FINISHED"}
 
 

@@ -6,7 +6,7 @@ This module imports bpy beyond the standard library.
 import bpy
 from bpy.app.translations import pgettext_iface as text
 
-from .. import controller
+from .. import controller, places
 from .sidebar import WithPhotos
 from .text import draw_text
 
@@ -40,6 +40,8 @@ class VGGT_PT_engine(WithPhotos, bpy.types.Panel):
                 )
                 if state.needs:
                     draw_text(box, context, state.needs)
+                if not state.ready and state.name != "sfm":
+                    box.operator("preferences.addon_show", text="Set Up", icon="PREFERENCES").module = places.ADDON
                 if state.licence:
                     draw_text(box, context, text("Licence of its weights: {licence}").format(licence=state.licence))
 

@@ -1,0 +1,120 @@
+"""What is on this machine for the learned engines: the runtime, the weights, and what would be installed.
+
+It is found out in a thread, since a driver may take seconds to answer; the pages that show it draw what is known.
+This module imports nothing beyond the standard library; the rooms runtime and weights only when something is asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from ..runtime.offer import Offer
+    from ..runtime.state import RuntimeState
+    from ..weights.catalogue import CatalogueEntry
+    from ..weights.store import Store, StoredWeights
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FoundWeights:
+    """One entry of the catalogue, and how it stands."""
+
+    entry: CatalogueEntry
+    stored: StoredWeights | None  # None where it is not here
+    problem: str  # a sentence where what is stored cannot be used
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All of it, at one moment."""
+
+    runtime: RuntimeState
+    offer: Offer | None  # what installing would bring; None where nothing can be installed
+    refusal: str  # then a sentence that says why
+    weights: tuple[FoundWeights, ...]
+
+
+_known: Findings | None = None
+_thread: threading.Thread | None = None
+_outdated = True
+_asked = False
+
+
+def known() -> Findings | None:
+    """What was found last; None where nothing was yet."""
+    return _known
+
+
+def forget() -> None:
+    """Something has changed: what is known is shown until it is asked for again and found out."""
+    global _outdated
+    _outdated = True
+
+
+def ask() -> bool:
+    """Somebody shows it: True where the controller's timer is to find out more."""
+    global _asked
+    _asked = _asked or (_outdated and _thread is None)
+    return _asked
+
+
+def step(runtime_folder: Callable[[], Path], weights_folder: str) -> bool:
+    """Begin to find out what was asked for; True until it is known. For the controller's timer."""
+    global _thread, _outdated, _asked
+    if _thread is not None:
+        if not _thread.is_alive():
+            _thread = None
+        return True
+    if not _asked:
+        return False
+    _asked = _outdated = False
+    arguments = (runtime_folder(), weights_folder)
+    _thread = threading.Thread(target=_look, args=arguments, name="vggt-findings", daemon=True)
+    _thread.start()
+    return True
+
+
+def stop() -> None:
+    """Know nothing any more."""
+    global _known, _thread, _outdated, _asked
+    _known, _thread, _outdated, _asked = None, None, True, False
+
+
+def _look(runtime_folder: Path, weights_folder: str) -> None:
+    global _known
+    from ..runtime.offer import make_offer
+    from ..runtime.state import runtime_state
+    from ..weights.catalogue import CATALOGUE
+    from ..weights.store import Store, default_folder
+
+    try:
+        store = Store(Path(weights_folder) if weights_folder else default_folder())
+        offer, refusal = None, ""
+        try:
+            offer = make_offer(runtime_folder)
+        except UserError as error:
+            refusal = error.sentence
+        _known = Findings(
+            runtime=runtime_state(runtime_folder),
+            offer=offer,
+            refusal=refusal,
+            weights=tuple(_found(store, entry) for entry in CATALOGUE),
+        )
+    except Exception:
+        logger.exception("what is on this machine cannot be found out")
+
+
+def _found(store: Store, entry: CatalogueEntry) -> FoundWeights:
+    try:
+        return FoundWeights(entry, store.find(entry.id), "")
+    except UserError as error:
+        return FoundWeights(entry, None, error.sentence)
