@@ -15,7 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "": set(),
     "console.py": {"tqdm"},
     "commands.py": {"bpy"},
-    "photos": {"PIL", "pillow_heif"},
+    "photos": {"PIL", "pillow_heif", "av"},
     "engines/layers": {"torch"},
     "engines/vggt": {"torch", "safetensors", "PIL"},
     "engines/dust3r": {"torch", "safetensors", "cv2", "scipy"},

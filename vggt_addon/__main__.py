@@ -16,6 +16,7 @@ from . import __version__, commands, runtime_commands, weights_commands
 from .console import Console
 from .engine_options import add_engine_options
 from .errors import Cancelled, UserError
+from .settings import FRAMES_PER_CLIP
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +61,7 @@ def _keep_log(console: Console, options: argparse.Namespace, *, always: bool = F
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vggt_addon", description="Photos to a Blender scene.")
+    parser = argparse.ArgumentParser(prog="vggt_addon", description="Photos and clips to a Blender scene.")
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     everywhere = _options_of_all()
@@ -95,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _photo_options() -> argparse.ArgumentParser:
     photos = argparse.ArgumentParser(add_help=False)
-    photos.add_argument("photos", nargs="+", metavar="PHOTOS", help="files, folders or patterns")
+    photos.add_argument("photos", nargs="+", metavar="PHOTOS", help="photos, clips, folders or patterns")
     photos.add_argument("--engine", default="auto", choices=("auto", "vggt", "sfm"), help="default: auto")
     photos.add_argument(
         "--seed", type=_whole_number(0, 2**31 - 1), default=0, help="same seed, same result (default 0)"
@@ -121,6 +122,13 @@ def _photo_options() -> argparse.ArgumentParser:
     photos.add_argument("--threads", type=_whole_number(0, 1024), default=0, help="default: as many as there are cores")
     photos.add_argument(
         "--points", type=_whole_number(1, 2**31 - 1), default=1_000_000, metavar="N", help="point budget"
+    )
+    photos.add_argument(
+        "--frames",
+        type=_whole_number(1, 10_000),
+        default=FRAMES_PER_CLIP,
+        metavar="N",
+        help=f"frames of each clip that are used at most (default {FRAMES_PER_CLIP})",
     )
     add_engine_options(photos)
     return photos

@@ -132,7 +132,12 @@ def _reconstructed(options: argparse.Namespace, console: Console, progress: Prog
 
 
 def _run_settings(options: argparse.Namespace) -> RunSettings:
-    return RunSettings(engine=options.engine, engine_settings=engine_settings(options), point_budget=options.points)
+    return RunSettings(
+        engine=options.engine,
+        engine_settings=engine_settings(options),
+        point_budget=options.points,
+        frames_per_clip=options.frames,
+    )
 
 
 def _build_into(

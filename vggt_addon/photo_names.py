@@ -1,22 +1,43 @@
-"""Which files are taken for photos, and in which order: what Blender's side and the worker must agree on.
+"""Which files are taken for photos and clips, and in which order: what Blender's side and the worker must agree on.
 
 This module imports nothing beyond the standard library.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff"})
+CLIP_EXTENSIONS = frozenset(
+    {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".mxf", ".wmv", ".ogv"}
+)
+_WITH_A_CLIP_BESIDE = EXTENSIONS | {".heic", ".heif"}  # photos of which a phone keeps a moment in motion
 
 
-def is_photo(file: Path) -> bool:
-    """Whether `file`, found in a folder, is one of the artist's photos by its name; hidden files are not."""
-    return file.suffix.lower() in EXTENSIONS and not file.name.startswith(".") and file.is_file()
+def is_clip(file: Path) -> bool:
+    """Whether `file` is a clip by its name."""
+    return file.suffix.lower() in CLIP_EXTENSIONS
+
+
+def is_photo_or_clip(file: Path) -> bool:
+    """Whether `file`, found in a folder, is one of the artist's by its name; hidden files are not."""
+    known = file.suffix.lower() in EXTENSIONS or is_clip(file)
+    return known and not file.name.startswith(".") and file.is_file()
 
 
 def photos_in(folder: Path) -> list[Path]:
-    """The photos directly in `folder`, absolute, in natural order. Raises OSError where it cannot be read."""
-    return sorted((file.absolute() for file in folder.iterdir() if is_photo(file)), key=natural_key)
+    """The photos and clips directly in `folder`, absolute, in natural order. Raises OSError where it cannot be read.
+
+    A clip with a photo of the same name beside it (IMG_1.JPG, IMG_1.MOV) is a phone's live photo, and no clip to use.
+    """
+    files = [file.absolute() for file in folder.iterdir()]
+    return sorted(filter(is_photo_or_clip, _without_live_clips(files)), key=natural_key)
+
+
+def _without_live_clips(files: Iterable[Path]) -> list[Path]:
+    listed = list(files)
+    photos = {file.stem.casefold() for file in listed if file.suffix.lower() in _WITH_A_CLIP_BESIDE}
+    return [file for file in listed if not (is_clip(file) and file.stem.casefold() in photos)]
 
 
 def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from .engines import registry
 from .engines.base import Engine
 from .errors import EngineError
+from .photo_names import is_clip
 from .postprocess.apply import PostprocessSettings, postprocess
 from .progress import Cancel, Progress, never, no_progress, span
 from .reconstruction import Reconstruction
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 DEFAULTS = RunSettings()
+_PHOTOS_SHARE, _CLIPS_SHARE = 0.02, 0.1  # of a run: reading photos, or decoding clips as well
 CreateEngine = Callable[[str], Engine]
 """An engine by its name, as `registry.create` makes it; a worker hands out one that it keeps warm."""
 
@@ -81,8 +83,10 @@ def plan(
     """
     from .photos.gather import gather
 
-    photo_set = gather(inputs, cancel=cancel, at_once=settings.engine_settings.threads)
-    photos, engine_settings = photo_set.photos, _named_reference(photo_set, settings.engine_settings)
+    at_once = settings.engine_settings.threads
+    photo_set = gather(inputs, cancel=cancel, at_once=at_once, frames_per_clip=settings.frames_per_clip)
+    photos = photo_set.photos
+    engine_settings = _named_reference(photo_set, settings.engine_settings, stand_ins=True)
     choice = choose_engine(settings.engine, photos, engine_settings)
     made = create(choice.name).plan(photos, engine_settings, cancel)
     return RunPlan(
@@ -113,9 +117,19 @@ def reconstruct(
     `workspace` is an empty folder that outlives the call: pictures that had to be made lie in it until the
     Reconstruction is saved. Raises UserError with a sentence (PhotoError, EngineError), Cancelled on request.
     """
+    from .photos.files import find_each
     from .photos.gather import gather
 
-    photo_set = gather(inputs, span(progress, 0.0, 0.02), cancel, settings.engine_settings.threads)
+    inputs = list(inputs)
+    read = _CLIPS_SHARE if any(map(is_clip, find_each(inputs)[0])) else _PHOTOS_SHARE
+    photo_set = gather(
+        inputs,
+        span(progress, 0.0, read),
+        cancel,
+        settings.engine_settings.threads,
+        frames_per_clip=settings.frames_per_clip,
+        folder=workspace / "frames",
+    )
     for photo in photo_set.left_out:
         logger.warning("%s was left out. %s", photo.name, photo.reason)
     engine_settings = _named_reference(photo_set, settings.engine_settings)
@@ -123,10 +137,12 @@ def reconstruct(
     engine = create(choice.name)
     logger.info("engine %s: %s", choice.name, choice.reason)
     on_choice(choice)
-    result = engine.reconstruct(photo_set.photos, workspace, engine_settings, span(progress, 0.02, 0.95), cancel)
+    result = engine.reconstruct(photo_set.photos, workspace, engine_settings, span(progress, read, 0.95), cancel)
     names = [view.name for view in result.views]
     result = result.replace(
         left_out=(*photo_set.left_out, *result.left_out),
+        warnings=(*photo_set.warnings, *result.warnings),
+        report={**result.report, "clips": list(photo_set.clips)} if photo_set.clips else result.report,
         reference=names.index(engine_settings.reference) if engine_settings.reference in names else result.reference,
     )
     return postprocess(
@@ -134,14 +150,17 @@ def reconstruct(
     )
 
 
-def _named_reference(photos: "PhotoSet", settings: EngineSettings) -> EngineSettings:
+def _named_reference(photos: "PhotoSet", settings: EngineSettings, *, stand_ins: bool = False) -> EngineSettings:
     """The settings with the reference by the name that it has in this run; the first where it was left out.
 
-    Raises EngineError where it was never among the photos.
+    A clip stands for its first frame. Of frames that are `stand_ins` for a plan nobody knows the names, and which is
+    the reference costs nothing. Raises EngineError where it was never among the photos.
     """
     asked = settings.reference
-    named = [photo.name for photo in photos.photos if asked == photo.name or Path(asked).absolute() == photo.path]
+    frames = [photo for photo in photos.photos if photo.frame is not None]
+    named = [photo.name for photo in photos.photos if asked == photo.name or Path(asked).absolute() == photo.original]
+    named += [photo.name for photo in frames if asked == photo.original.name]
     left_out = any(photo.name == Path(asked).name for photo in photos.left_out)
-    if asked and not named and not left_out:
+    if asked and not named and not left_out and not (stand_ins and frames):
         raise EngineError(f"The reference {asked} is not among the photos: give the file name of one of them.")
     return replace(settings, reference=named[0] if named else "")

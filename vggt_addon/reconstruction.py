@@ -81,6 +81,15 @@ class View:
             raise ValueError(f"{self.name}: the focal length is not positive")
         self._check_grid()
 
+    @property
+    def clip_time(self) -> float | None:
+        """Seconds into the clip `original`, by its own stamps; None for a photo. See Photo.identity."""
+        _, _, time = self.identity.partition("@")
+        try:
+            return float(time) if time else None
+        except ValueError:  # whoever wrote the capture
+            return None
+
     def _check_grid(self) -> None:
         """The arrays on the depth grid: there only together, of one shape, each within its range."""
         if self.depth is None:

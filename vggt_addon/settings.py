@@ -6,6 +6,7 @@ This module imports nothing beyond the standard library.
 from dataclasses import dataclass
 
 POINT_BUDGET = 1_000_000
+FRAMES_PER_CLIP = 32  # a walk around something once, a frame every 11 degrees; 5 minutes for the embedded engine
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,4 @@ class RunSettings:
     engine: str = "auto"  # a name in the registry of engines; "auto": see pipeline.choose_engine
     engine_settings: EngineSettings = EngineSettings()
     point_budget: int = POINT_BUDGET  # points kept at most
+    frames_per_clip: int = FRAMES_PER_CLIP  # frames of each clip that are used at most

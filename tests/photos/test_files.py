@@ -96,3 +96,17 @@ def test_photos_one_folder_deeper_are_pointed_to(folder: Path) -> None:
     (folder / "inner").rename(folder / "outer" / "images")
     with pytest.raises(PhotoError, match=r"No photos were found in .*outer: give .*images, which has some"):
         find_photos([folder / "outer"])
+
+
+def test_clips_are_found_beside_photos(tmp_path: Path) -> None:
+    for name in ("b.mp4", "a.jpg", "c.MOV", "d.webm", ".hidden.mp4", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in find_photos([tmp_path])] == ["a.jpg", "b.mp4", "c.MOV", "d.webm"]
+    assert [path.name for path in find_photos([tmp_path / "*.mp4"])] == ["b.mp4"]
+
+
+def test_the_moment_in_motion_of_a_live_photo_is_no_clip_unless_it_is_named(tmp_path: Path) -> None:
+    for name in ("IMG_1.JPG", "IMG_1.mov", "img_2.HEIC", "IMG_2.MOV", "IMG_3.MOV"):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in find_photos([tmp_path])] == ["IMG_1.JPG", "IMG_3.MOV"]
+    assert [path.name for path in find_photos([tmp_path / "IMG_1.mov"])] == ["IMG_1.mov"]

@@ -114,7 +114,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class ProbedPhoto:
-    """One of the photos that a Probe named."""
+    """One of the photos and clips that a Probe named."""
 
     job: str
     path: str  # absolute
@@ -126,6 +126,8 @@ class ProbedPhoto:
     lens: str
     thumbnail: str  # a PNG, relative to the job's folder; "" where there is none
     problem: str  # a sentence where the photo cannot be used; "" where it can
+    seconds: float = 0.0  # how long a clip is; 0 for a photo
+    frames: int = 0  # how many a clip has; 0 for a photo
 
 
 @dataclass(frozen=True)

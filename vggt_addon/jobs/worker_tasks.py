@@ -39,6 +39,7 @@ from .worker_reporter import Reporter
 from .worker_weights import get_weights
 
 if TYPE_CHECKING:
+    from ..photos.clip import Clip
     from ..photos.photo import Photo
 
 logger = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ def _fail(job: Job, send: Send, sentence: str, detail: str) -> None:
 
 
 def _probe(job: Probe, send: Send, reporter: Reporter, cancel: Cancel) -> Done:
+    from ..photos.clip import Clip
     from ..photos.files import find_each
     from ..photos.gather import UnreadablePhoto, probe_all
 
@@ -105,21 +107,18 @@ def _probe(job: Probe, send: Send, reporter: Reporter, cancel: Cancel) -> Done:
         if isinstance(photo, UnreadablePhoto):
             path = photo.path
             send(ProbedPhoto(job.job, str(path), path.name, "", 0, 0, None, "", "", photo.sentence[:LONGEST_SENTENCE]))
+        elif isinstance(photo, Clip):
+            send(_clip(job.job, photo, folder))
         else:
-            send(_with_thumbnail(job.job, photo, folder))
+            send(_photo(job.job, photo, folder))
         reporter("Reading photos", (number + 1) / len(there))
     return Done(job.job, "")
 
 
-def _with_thumbnail(job: str, photo: "Photo", folder: Path) -> ProbedPhoto:
+def _photo(job: str, photo: "Photo", folder: Path) -> ProbedPhoto:
     from ..photos.thumbnail import write_thumbnail
 
-    name, problem = f"{photo.sha256}.png", ""
-    try:
-        if not (folder / name).is_file():
-            write_thumbnail(photo, folder / name)
-    except UserError as error:
-        name, problem = "", error.sentence
+    name, problem = _thumbnail(photo.sha256, folder, lambda path: write_thumbnail(photo, path))
     return ProbedPhoto(
         job=job,
         path=str(photo.path),
@@ -130,8 +129,39 @@ def _with_thumbnail(job: str, photo: "Photo", folder: Path) -> ProbedPhoto:
         focal=photo.focal_prior.pixels if photo.focal_prior else None,
         lens=photo.lens,
         thumbnail=name,
-        problem=problem[:LONGEST_SENTENCE],
+        problem=problem,
     )
+
+
+def _clip(job: str, clip: "Clip", folder: Path) -> ProbedPhoto:
+    from ..photos.thumbnail import write_clip_thumbnail
+
+    name, problem = _thumbnail(clip.sha256, folder, lambda path: write_clip_thumbnail(clip, path))
+    return ProbedPhoto(
+        job=job,
+        path=str(clip.path),
+        name=clip.name,
+        identity=clip.sha256,
+        width=clip.width,
+        height=clip.height,
+        focal=None,
+        lens="",
+        thumbnail=name,
+        problem=problem,
+        seconds=clip.duration,
+        frames=clip.frames,
+    )
+
+
+def _thumbnail(sha256: str, folder: Path, write: Callable[[Path], None]) -> tuple[str, str]:
+    """Its name in `folder`, "" where `write` made none; and why, for the artist."""
+    name = f"{sha256}.png"
+    try:
+        if not (folder / name).is_file():
+            write(folder / name)
+    except UserError as error:
+        return "", error.sentence[:LONGEST_SENTENCE]
+    return name, ""
 
 
 def _plan(job: Plan, send: Send, cancel: Cancel, engines: WarmEngines) -> Done:

@@ -1,4 +1,4 @@
-"""From what the artist named (files, folders, patterns) to photo files in natural order.
+"""From what the artist named (files, folders, patterns) to photo and clip files in natural order.
 
 This module imports nothing beyond the standard library and numpy.
 """
@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import PhotoError
-from ..photo_names import is_photo, natural_key
+from ..photo_names import is_photo_or_clip, natural_key, photos_in
 from ..reconstruction_files import FILE_NAME
 
 
 def find_photos(inputs: Iterable[str | Path]) -> list[Path]:
-    """Absolute paths of all photos that `inputs` name, each once, in natural order.
+    """Absolute paths of all photos and clips that `inputs` name, each once, in natural order.
 
-    A folder stands for the photos directly in it; a pattern (`*`, `?`, `[...]`) for what it matches; a file for itself,
+    A folder stands for those directly in it; a pattern (`*`, `?`, `[...]`) for what it matches; a file for itself,
     whatever its extension. Hidden files are passed over in folders. Raises PhotoError where a name leads nowhere or
     nothing is found at all.
     """
@@ -27,7 +27,7 @@ def find_photos(inputs: Iterable[str | Path]) -> list[Path]:
     if not found:
         where = ", ".join(named) or "an empty list"
         inner = next((folder for name in named for folder in _folders_with_photos(name)), None)
-        advice = f"give {inner}, which has some" if inner else "give JPEG, PNG, WebP or TIFF files or a folder"
+        advice = f"give {inner}, which has some" if inner else "give JPEG, PNG, WebP or TIFF files, a clip or a folder"
         raise PhotoError(f"No photos were found in {where}: {advice}.")
     return sorted(found, key=natural_key)
 
@@ -56,14 +56,14 @@ def _expand(name: str) -> list[Path]:
         if not path.exists():
             path = Path(os.path.expanduser(name))  # noqa: PTH111 - leaves a ~ that is nobody's home as it is
         if path.is_dir():
-            return [file.absolute() for file in path.iterdir() if is_photo(file)]
+            return photos_in(path)
         if path.is_file():
             return [path.absolute()]
         if path.exists():
             raise PhotoError(f"{name} is neither a file nor a folder: give photos, or a folder of photos.")
         if glob.has_magic(name):
             matches = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207 - may be absolute
-            return [match.absolute() for match in matches if is_photo(match) and not _is_of_a_capture(match)]
+            return [match.absolute() for match in matches if is_photo_or_clip(match) and not _is_of_a_capture(match)]
     except OSError as error:
         raise PhotoError(f"{name} cannot be read: {error.strerror}.", repr(error)) from error
     raise PhotoError(f"{name} does not exist: check the name, or drop the photos again.")
@@ -73,7 +73,7 @@ def _folders_with_photos(name: str) -> list[Path]:
     """Folders directly in the folder `name` that hold photos, in natural order."""
     try:
         folders = [folder for folder in Path(name).iterdir() if folder.is_dir()] if Path(name).is_dir() else []
-        return sorted((folder for folder in folders if any(map(is_photo, folder.iterdir()))), key=natural_key)
+        return sorted((folder for folder in folders if any(map(is_photo_or_clip, folder.iterdir()))), key=natural_key)
     except OSError:
         return []  # a folder that may not be looked into is no advice
 

@@ -48,7 +48,7 @@ def probe(path: Path) -> Photo:
     return Photo(
         path=path,
         name=path.name,
-        sha256=_sha256(path),
+        sha256=file_sha256(path),
         width=width,
         height=height,
         orientation=facts.orientation,
@@ -140,7 +140,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise PhotoError(f"{path.name} is damaged and cannot be read: export it again.", repr(error)) from error
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Of the bytes of the file at `path`, hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,6 +1,6 @@
-"""A small picture of a photo, for lists.
+"""A small picture of a photo or clip, for lists.
 
-This module imports Pillow beyond the standard library.
+This module imports Pillow beyond the standard library, and PyAV where there is a clip.
 """
 
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from .clip import Clip
 from .photo import Photo
 from .read import decode
 
@@ -20,7 +21,19 @@ def write_thumbnail(photo: Photo, path: Path, long_side: int = 256) -> None:
     decoded small, which takes milliseconds whatever its size. Raises PhotoError where the photo is damaged or has
     changed, OSError where `path` cannot be written.
     """
-    image = Image.fromarray(decode(photo, at_least=long_side, to_the_pixel=False))
+    _write(Image.fromarray(decode(photo, at_least=long_side, to_the_pixel=False)), path, long_side)
+
+
+def write_clip_thumbnail(clip: Clip, path: Path, long_side: int = 256) -> None:
+    """The clip's first frame as `write_thumbnail` writes a photo. Raises PhotoError where it is gone."""
+    from .clip_picture import UprightPictures
+    from .clip_reader import first_frame
+
+    _, frame = first_frame(clip.path)
+    _write(Image.fromarray(UprightPictures(clip).pixels(frame)), path, long_side)
+
+
+def _write(image: Image.Image, path: Path, long_side: int) -> None:
     image.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".png", dir=path.parent)
     try:

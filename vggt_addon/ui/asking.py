@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..photo_names import natural_key
+from ..photo_names import is_clip, natural_key
 from ..settings import EngineSettings, NetworkSettings, RunSettings
 
 TELLS_NOTHING = frozenset({"photos", "images", "pictures", "frames", "jpg", "raw", "dcim"})  # as a folder's name
@@ -40,6 +40,7 @@ def run_settings(properties: Any, texture_size: int = 0, memory_limit: float = 0
             ),
         ),
         point_budget=properties.point_budget,
+        frames_per_clip=properties.frames_per_clip,
     )
 
 
@@ -67,13 +68,19 @@ def asked_for(scenes: Iterable[Any]) -> list[Any]:
             chosen_photos(scene.vggt),
             how.engine,
             how.engine_settings,
+            how.frames_per_clip,
         )
         for scene, how in asked
     ]
 
 
 def capture_name(photos: list[str]) -> str:
-    """A name for the capture of these photos: their folder's, where they share one that says more than "photos"."""
+    """A name for the capture of these photos: their folder's, where they share one that says more than "photos".
+
+    A clip alone gives its own name.
+    """
+    if len(photos) == 1 and is_clip(Path(photos[0])):
+        return Path(photos[0]).stem
     folders = {Path(photo).parent for photo in photos}
     if len(folders) != 1:
         return "Capture"

@@ -15,7 +15,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from ..settings import POINT_BUDGET
+from ..settings import FRAMES_PER_CLIP, POINT_BUDGET
 from . import controller
 
 ENGINES = (
@@ -65,13 +65,15 @@ def _changed(self: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
 
 
 class VGGT_PG_photo(bpy.types.PropertyGroup):
-    """One photo of the list. All but `path` and `use` is what the worker found in the file."""
+    """One photo or clip of the list. All but `path` and `use` is what the worker found in the file."""
 
     path: StringProperty(name="File", subtype="FILE_PATH", description="Where the photo lies")
     use: BoolProperty(name="Use", default=True, update=_changed, description="Use this photo in the reconstruction")
     width: IntProperty(name="Width", description="Pixels, upright")
     height: IntProperty(name="Height", description="Pixels, upright")
     focal: FloatProperty(name="Focal Length", description="Pixels, as the file claims; 0 where it says nothing")
+    seconds: FloatProperty(name="Duration", description="Seconds of a clip; 0 for a photo")
+    frames: IntProperty(name="Frames", description="How many frames a clip has; 0 for a photo")
     problem: StringProperty(name="Problem", description="Why the photo cannot be used")
 
 
@@ -107,6 +109,16 @@ class VGGT_PG_scene(bpy.types.PropertyGroup):
         soft_max=5_000_000,
         max=50_000_000,
         description="How many points the cloud has at most",
+    )
+    frames_per_clip: IntProperty(
+        name="Frames per Clip",
+        default=FRAMES_PER_CLIP,
+        min=1,
+        soft_min=2,
+        soft_max=100,
+        max=10_000,
+        update=_changed,
+        description="How many frames of each clip are used at most: sharp ones, spread over the camera's way",
     )
     sequence: BoolProperty(
         name="Photos in Walking Order",

@@ -112,8 +112,8 @@ def _view(view: PlacedPhoto, raster: Raster, path: Path, color: NDArray[np.uint8
     photo = view.photo
     return View(
         name=photo.name,
-        identity=photo.sha256,
-        original=photo.path,
+        identity=photo.identity,
+        original=photo.original,
         photo=path,
         width=photo.width,
         height=photo.height,

@@ -30,7 +30,7 @@ from .config import FULL
 from .framing import MODES, PATCH, Framing, frame_photos
 from .known_focal import known_focals
 from .load import Loaded, heads_for, weights_memory
-from .photo_cameras import PhotoCameras, decode, photo_depth
+from .photo_cameras import PhotoCamera, PhotoCameras, decode, photo_depth
 from .plan import Plan, Request, fitting_plans, plans
 from .point_cloud import head_points
 from .preprocess import LoadedPhotos, load_inputs
@@ -245,8 +245,8 @@ def _views(
             continue
         views[prepared.order[number]] = View(
             name=photo.name,
-            identity=photo.sha256,
-            original=photo.path,
+            identity=photo.identity,
+            original=photo.original,
             photo=shown,
             width=photo.width,
             height=photo.height,
@@ -256,12 +256,7 @@ def _views(
             depth=depth,
             confidence=confidence,
             color=pixels.colors[number],
-            report=SolveReport(
-                focal_source=camera.focal_source,
-                focal_prior=photo.focal_prior.pixels if photo.focal_prior else None,
-                focal_uncertain=camera.focal_uncertain,
-                pixel_aspect=camera.pixel_aspect,
-            ),
+            report=_solve_report(photo, camera),
         )
     progress("Preparing pictures", 1.0)
     _check_views(views, gone)
@@ -273,6 +268,15 @@ def _check_views(views: dict[int, View], gone: Sequence[LeftOut]) -> None:
         raise PhotoError(" ".join(photo.reason for photo in gone))
     if not any(bool(view.depth.any()) for view in views.values() if view.depth is not None):
         raise EngineError("VGGT gave no depth for any photo: check the weights, or use --precision float32.")
+
+
+def _solve_report(photo: Photo, camera: PhotoCamera) -> SolveReport:
+    return SolveReport(
+        focal_source=camera.focal_source,
+        focal_prior=photo.focal_prior.pixels if photo.focal_prior else None,
+        focal_uncertain=camera.focal_uncertain,
+        pixel_aspect=camera.pixel_aspect,
+    )
 
 
 def _picture(photo: Photo, folder: Path, longest: int) -> Path:

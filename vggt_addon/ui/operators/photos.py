@@ -1,4 +1,4 @@
-"""Putting photos on the list: chosen in the file browser, a folder of them, or dropped on the viewport.
+"""Putting photos and clips on the list: chosen in the file browser, a folder of them, or dropped on the viewport.
 
 This module imports bpy beyond the standard library.
 """
@@ -11,10 +11,11 @@ import bpy
 from bpy.app.translations import pgettext_rpt as tell
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
-from ...photo_names import EXTENSIONS, natural_key, photos_in
+from ...photo_names import CLIP_EXTENSIONS, EXTENSIONS, natural_key, photos_in
 from .. import controller, ids, wording
 
-FILTER = ";".join(f"*{extension}" for extension in sorted(EXTENSIONS))
+TAKEN = EXTENSIONS | CLIP_EXTENSIONS
+FILTER = ";".join(f"*{extension}" for extension in sorted(TAKEN))
 
 
 def add_photos(context: bpy.types.Context, paths: Iterable[Path]) -> tuple[int, int]:
@@ -34,7 +35,9 @@ def add_photos(context: bpy.types.Context, paths: Iterable[Path]) -> tuple[int, 
 def report_added(operator: bpy.types.Operator, added: int, known: int) -> set[str]:
     """Say what came of it, and how the operator ends."""
     if not added and not known:
-        operator.report({"WARNING"}, tell("No photos were found there: choose JPEG, PNG, WebP or TIFF files."))
+        operator.report(
+            {"WARNING"}, tell("No photos were found there: choose JPEG, PNG, WebP or TIFF files, or a clip.")
+        )
         return {"CANCELLED"}
     sentence = tell("{added} photos were added").format(added=added)
     if known:
@@ -44,7 +47,7 @@ def report_added(operator: bpy.types.Operator, added: int, known: int) -> set[st
 
 
 class VGGT_OT_add_photos(bpy.types.Operator):
-    """Choose photos of one place, taken from different sides"""
+    """Choose photos of one place, taken from different sides, or a clip of a walk around it"""
 
     bl_idname = ids.ADD_PHOTOS
     bl_label = "Add Photos"
@@ -54,6 +57,7 @@ class VGGT_OT_add_photos(bpy.types.Operator):
     files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE", "HIDDEN"})
     filter_glob: StringProperty(default=FILTER, options={"HIDDEN"})
     filter_image: BoolProperty(default=True, options={"HIDDEN"})
+    filter_movie: BoolProperty(default=True, options={"HIDDEN"})
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -67,7 +71,7 @@ class VGGT_OT_add_photos(bpy.types.Operator):
 
 
 class VGGT_OT_add_folder(bpy.types.Operator):
-    """Choose a folder: all photos directly in it are added"""
+    """Choose a folder: all photos and clips directly in it are added"""
 
     bl_idname = ids.ADD_FOLDER
     bl_label = "Add Folder"
@@ -93,7 +97,7 @@ class VGGT_OT_add_folder(bpy.types.Operator):
 
 
 class VGGT_OT_drop_photos(bpy.types.Operator):
-    """Put the photos that were dropped on the list to reconstruct a scene from"""
+    """Put the photos and clips that were dropped on the list to reconstruct a scene from"""
 
     bl_idname = ids.DROP_PHOTOS
     bl_label = "Photos to a Scene (VGGT)"
@@ -127,12 +131,12 @@ def show_panel(area: bpy.types.Area | None) -> None:
 
 
 class VGGT_FH_photos(bpy.types.FileHandler):
-    """Photos dropped on a 3D viewport go on the list."""
+    """Photos and clips dropped on a 3D viewport go on the list."""
 
     bl_idname = ids.DROP_HANDLER
     bl_label = "Photos for a Scene (VGGT)"
     bl_import_operator = ids.DROP_PHOTOS
-    bl_file_extensions = ";".join(sorted(EXTENSIONS))
+    bl_file_extensions = ";".join(sorted(TAKEN))
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:
@@ -143,7 +147,7 @@ class VGGT_FH_photos(bpy.types.FileHandler):
 def _chosen(operator: Any) -> list[Path]:
     folder = Path(bpy.path.abspath(operator.directory))
     paths = [folder / file.name for file in operator.files if file.name]
-    return sorted((path for path in paths if path.suffix.lower() in EXTENSIONS), key=natural_key)
+    return sorted((path for path in paths if path.suffix.lower() in TAKEN), key=natural_key)
 
 
 CLASSES = (VGGT_OT_add_photos, VGGT_OT_add_folder, VGGT_OT_drop_photos, VGGT_FH_photos)

@@ -1,4 +1,4 @@
-"""The list of photos.
+"""The list of photos and clips.
 
 This module imports bpy beyond the standard library.
 """
@@ -8,15 +8,19 @@ from typing import Any
 import bpy
 from bpy.app.translations import pgettext_iface as text
 
+from ...clock import clock
 from .. import asking, controller, ids, thumbnails, wording
 from .sidebar import InSidebar
 from .text import draw_text
 
-HINT = "Ten to fifty photos from different sides work best, each sharing half of its picture with the next."
+HINT = (
+    "Ten to fifty photos from different sides work best, each sharing half of its picture with the next; "
+    "or a clip of a slow walk."
+)
 
 
 class VGGT_UL_photos(bpy.types.UIList):
-    """A line for each photo: its picture, its name, and whether it is used."""
+    """A line for each photo: its picture, its name, and whether it is used; for a clip also its length and frames."""
 
     bl_idname = ids.PHOTO_LIST
 
@@ -43,7 +47,9 @@ class VGGT_UL_photos(bpy.types.UIList):
         elif picture:
             name.label(text=item.name, icon_value=picture, translate=False)
         else:
-            name.label(text=item.name, icon="IMAGE_DATA", translate=False)
+            name.label(text=item.name, icon="FILE_MOVIE" if item.frames else "IMAGE_DATA", translate=False)
+        if item.frames and not item.problem:
+            name.label(text=_frames(item, data), translate=False)
         if item.path == asking.reference_photo(data):
             row.label(text="", icon="PINNED")
 
@@ -70,7 +76,7 @@ class VGGT_PT_photos(InSidebar, bpy.types.Panel):
         layout, properties = self.layout, context.scene.vggt
         if not properties.photos:
             box = layout.box()
-            draw_text(box, context, text("Drop photos of one place on the viewport, or:"), "IMAGE_DATA")
+            draw_text(box, context, text("Drop photos of one place on the viewport, or a clip; or:"), "IMAGE_DATA")
             _draw_adding(box)
             draw_text(box, context, text(HINT))
             return
@@ -87,7 +93,7 @@ class VGGT_PT_photos(InSidebar, bpy.types.Panel):
         column.operator(ids.CLEAR_PHOTOS, text="", icon="TRASH")
         _draw_adding(layout)
         if 0 <= properties.active_photo < len(properties.photos):
-            _draw_photo(layout, context, properties.photos[properties.active_photo])
+            _draw_photo(layout, context, properties.photos[properties.active_photo], properties)
 
 
 def _draw_adding(layout: bpy.types.UILayout) -> None:
@@ -96,7 +102,7 @@ def _draw_adding(layout: bpy.types.UILayout) -> None:
     row.operator(ids.ADD_FOLDER, icon="FILE_FOLDER")
 
 
-def _draw_photo(layout: bpy.types.UILayout, context: bpy.types.Context, photo: Any) -> None:
+def _draw_photo(layout: bpy.types.UILayout, context: bpy.types.Context, photo: Any, properties: Any) -> None:
     """The photo that is chosen on the list: its picture and what is known of it."""
     box = layout.box()
     picture = thumbnails.icon(photo.path)
@@ -109,11 +115,19 @@ def _draw_photo(layout: bpy.types.UILayout, context: bpy.types.Context, photo: A
     else:
         row = box.row()
         row.label(text=f"{photo.width} x {photo.height}", translate=False)
-        if 0 < photo.focal < 1e9:  # a .blend may hold anything
+        if photo.frames:
+            row.label(text=_frames(photo, properties), translate=False)
+        elif 0 < photo.focal < 1e9:  # a .blend may hold anything
             millimetres = wording.focal_millimetres(photo.focal, photo.width, photo.height)
             row.label(text=text("{focal} mm equiv.").format(focal=round(millimetres)), translate=False)
         else:
             row.label(text="Focal length unknown")
+
+
+def _frames(clip: Any, properties: Any) -> str:
+    """A clip's length, and how many of its frames a run would use at the most."""
+    used = min(clip.frames, properties.frames_per_clip)
+    return text("{length}, about {frames} frames").format(length=clock(clip.seconds), frames=used)
 
 
 CLASSES = (VGGT_UL_photos, VGGT_PT_photos)

@@ -19,6 +19,7 @@ class VGGT_PT_settings(WithPhotos, bpy.types.Panel):
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(properties, "point_budget")
         layout.prop(properties, "depth_size")
+        layout.prop(properties, "frames_per_clip")
         layout.prop(properties, "sequence")
 
 
