@@ -64,7 +64,15 @@ def test_every_operator_is_there_and_says_what_it_does(name: str) -> None:
     assert len(kind.description) > 10
     assert kind.name[0].isupper()
     for prop in kind.properties:
-        if prop.identifier not in ("rna_type", "directory", "files", "filter_glob", "filter_image", "filter_folder"):
+        if prop.identifier not in (
+            "rna_type",
+            "directory",
+            "files",
+            "filter_glob",
+            "filter_image",
+            "filter_movie",
+            "filter_folder",
+        ):
             assert prop.description, prop.identifier
 
 
