@@ -1,6 +1,6 @@
 """A worker sees nothing that Blender, a shell or the current folder has for a Python of theirs."""
 
-import os
+import json
 import shutil
 import subprocess
 import sys
@@ -21,13 +21,28 @@ def test_variables_of_other_pythons_are_gone(monkeypatch: pytest.MonkeyPatch, tm
     launch = worker_launch(Path("python"), 5.0, tmp_path / "log", [tmp_path / "wheels"])
     theirs = {name: value for name, value in launch.environment.items() if name.upper().startswith("PYTHON")}
     assert theirs == {
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(tmp_path / "wheels")]),
+        "PYTHONPATH": str(REPOSITORY),
         "PYTHONNOUSERSITE": "1",
         "PYTHONSAFEPATH": "1",
         "PYTHONUTF8": "1",
     }
     assert launch.environment["VGGT_KEPT"] == "kept"
     assert launch.command[0] == "python" and launch.log == tmp_path / "log"
+    assert launch.command[-2:] == ("--libraries", str(tmp_path / "wheels"))
+
+
+def test_libraries_come_after_pythons_own(tmp_path: Path) -> None:
+    """Another extension's numpy, in the folder that all share, is not taken; nor are its json or our own package."""
+    for name in ("numpy", "json", "vggt_addon"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')")
+    (tmp_path / "pycolmap.py").write_text("")
+    (tmp_path / "cv2.py").write_text("")
+    (tmp_path / "PIL.py").write_text("")
+    launch = worker_launch(Path(sys.executable), 0.01, tmp_path / "log", [tmp_path])
+    done = subprocess.run(launch.command, env=launch.environment, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    hello = json.loads(done.stdout.splitlines()[0])
+    assert [state["ready"] for state in hello["engines"] if state["name"] == "sfm"] == [True]
 
 
 def test_a_module_in_the_current_folder_is_not_taken(tmp_path: Path) -> None:

@@ -29,14 +29,17 @@ def worker_launch(
 ) -> Launch:
     """The worker by `python`, which leaves after `idle_seconds` without a request.
 
-    `libraries` are folders that it finds modules in beyond Python's own: those of the wheels that Blender unpacks
-    for extensions. Nothing else is on its path: neither the current folder nor the user's own packages, and no
-    variable that Blender or a shell has set for a Python of theirs. `weights_folder` is where the networks' weights
-    are, from the worker's first words on; "": this user's own place.
+    `libraries` are folders that it finds modules in after Python's own: those of the wheels that Blender unpacks
+    for extensions. After, as in Blender: what Blender ships is Blender's, numpy above all, whatever another extension
+    has brought into the same folder. Nothing else is on its path: neither the current folder nor the user's own
+    packages, and no variable that Blender or a shell has set for a Python of theirs. `weights_folder` is where the
+    networks' weights are, from the worker's first words on; "": this user's own place.
     """
-    arguments = ("--idle", str(idle_seconds), "--log", str(log))
+    arguments = ["--idle", str(idle_seconds), "--log", str(log)]
+    for folder in libraries:
+        arguments += ["--libraries", str(folder)]
     variables = {VARIABLE: weights_folder} if weights_folder else {}
-    return module_launch(python, "jobs.worker", arguments, log, libraries, variables)
+    return module_launch(python, "jobs.worker", arguments, log, variables)
 
 
 def module_launch(
@@ -44,13 +47,12 @@ def module_launch(
     module: str,
     arguments: Sequence[str],
     log: Path,
-    libraries: Sequence[Path] = (),
     variables: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Launch:
     """One of our modules ("jobs.worker") as a program by `python`, with `variables` set; see `worker_launch`."""
     command = (str(python), "-m", f"{PACKAGE}.{module}", *arguments)
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("PYTHON")}
-    environment["PYTHONPATH"] = os.pathsep.join(str(folder) for folder in (_PACKAGE_PARENT, *libraries))
+    environment["PYTHONPATH"] = str(_PACKAGE_PARENT)
     # As variables, not as options, because the camera solver's process, which the worker starts, inherits them.
     environment |= {"PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1", **variables}
     return Launch(command, environment, log)

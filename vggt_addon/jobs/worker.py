@@ -1,6 +1,6 @@
 """The worker: a process that reconstructs for Blender, and speaks with it over its standard input and output.
 
-    python -m vggt_addon.jobs.worker [--idle SECONDS] [--log FILE]
+    python -m vggt_addon.jobs.worker [--idle SECONDS] [--log FILE] [--libraries FOLDER]...
 
 The main thread does one job after the other; one thread reads what is asked, so that a cancel is heard at once; one
 tells that we live. It leaves when it is told to, when nobody asks any more (Blender is gone), and when it was idle.
@@ -137,7 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m vggt_addon.jobs.worker")
     parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds without work after which it leaves")
     parser.add_argument("--log", type=Path, help="file that the log is added to; without it, stderr")
+    parser.add_argument("--libraries", type=Path, action="append", default=[], help="folder of modules, after Python's")
     options = parser.parse_args(arguments)
+    sys.path += [str(folder) for folder in options.libraries]  # the camera solver's process gets the path as it is here
     worker = Worker(options.idle)
     log_to(options.log)
     faulthandler.enable()

@@ -390,8 +390,8 @@ def _make_runner() -> "JobRunner":
 
     chosen = preferences()
     python = places.worker_python(chosen.python)
-    launch = worker_launch(python, chosen.idle_minutes * 60.0, places.log_file(), weights_folder=chosen.weights_folder)
-    return JobRunner(launch)
+    libraries, idle = places.worker_libraries(python), chosen.idle_minutes * 60.0
+    return JobRunner(worker_launch(python, idle, places.log_file(), libraries, chosen.weights_folder))
 
 
 def _get() -> _State:

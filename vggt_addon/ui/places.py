@@ -65,4 +65,23 @@ def learned_python(preferred: str) -> Path | None:
 
 
 def blenders_python() -> Path:
-    return Path(sys.executable)
+    """The program of Blender's own Python, where it should be: whoever starts it sees whether it is there.
+
+    `sys.executable` names it. A Blender that did not find it names itself there, and would open a second window.
+    """
+    if sys.executable and Path(sys.executable).stem.lower().startswith("python"):
+        return Path(sys.executable)
+    version = "{}.{}".format(*sys.version_info[:2])
+    return Path(sys.prefix) / "bin" / ("python.exe" if os.name == "nt" else f"python{version}")
+
+
+def worker_libraries(python: Path) -> tuple[Path, ...]:
+    """Where `python` finds the libraries of the extension beyond its own.
+
+    Blender unpacks the wheels of all extensions into one folder per version of its Python, the same on every system
+    (4.2 to 5.2: `_extension_sync_wheels` in its addon_utils.py); they fit no other Python.
+    """
+    if not ADDON.startswith("bl_ext.") or python != blenders_python():
+        return ()
+    version = "python{}.{}".format(*sys.version_info[:2])
+    return (Path(bpy.utils.user_resource("EXTENSIONS")) / ".local" / "lib" / version / "site-packages",)
