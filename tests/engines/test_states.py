@@ -73,6 +73,18 @@ def test_a_library_of_the_embedded_engine_that_is_missing(without: Callable[[str
     assert not sfm.ready and sfm.needs.startswith(f"{said} is missing here: install")
 
 
+@pytest.mark.parametrize(("system", "machine"), [("Darwin", "x86_64"), ("Windows", "ARM64"), ("Linux", "aarch64")])
+def test_a_computer_that_the_embedded_engine_is_not_made_for(
+    without: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, system: str, machine: str
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert engine_states()[1].ready  # whoever has built pycolmap there may use it
+    without("pycolmap")
+    sfm = engine_states()[1]
+    assert not sfm.ready and f"({system} {machine})" in sfm.needs and "install" not in sfm.needs
+
+
 @pytest.mark.parametrize("name", ["torch", "safetensors"])
 def test_without_its_library_weights_are_of_no_use(
     folder: Path, put: Weigh, without: Callable[[str], None], name: str

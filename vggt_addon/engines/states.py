@@ -21,6 +21,8 @@ from ..weights.store import PRECISIONS, Store, StoredWeights, default_folder
 TITLES = {"vggt": "VGGT", "sfm": "Structure from motion"}
 _LIBRARIES = {"vggt": ("torch", "safetensors", "PIL"), "sfm": ("pycolmap", "cv2", "PIL")}  # as they are imported
 _PACKAGES = {"cv2": "OpenCV", "PIL": "Pillow"}  # by import name, where people call it otherwise
+# Where pycolmap's publishers make it, as Python names system and processor; elsewhere our package has no engine.
+_EMBEDDED = (("Linux", "x86_64"), ("Windows", "AMD64"), ("Darwin", "arm64"))
 _DEFAULTS = NetworkSettings()
 _LINUX_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # NVIDIA's, that of Windows below WSL, AMD's
 
@@ -32,6 +34,13 @@ def engine_states(settings: NetworkSettings = _DEFAULTS) -> tuple[EngineState, .
 
 def _sfm() -> EngineState:
     missing = _missing("sfm")
+    computer = (platform.system(), platform.machine())
+    if missing and computer not in _EMBEDDED:
+        needs = (
+            f"It is not made for this kind of computer ({' '.join(computer)}): reconstruct on another one, and open "
+            "the capture here."
+        )
+        return EngineState("sfm", TITLES["sfm"], False, needs, "")
     if missing:
         needs = f"{missing} is missing here: install the add-on again, which brings it along."
         return EngineState("sfm", TITLES["sfm"], False, needs, "")
