@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export SHARED
 
-.PHONY: help demo test lint check test-faults test-window test-matrix lock clean
+.PHONY: help demo test lint check test-faults test-window test-matrix test-package package release lock lock-wheels clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -39,9 +39,25 @@ test-faults: $(VENV)/test.stamp
 test-window: $(VENV)/test.stamp
 	tests/window/run.sh $(or $(SUITE),all) main_job $(realpath $(or $(PHOTOS),examples/courtyard/photos))
 
+## make test-package           the zip installed into clean Blenders (bpy 4.2 to 5.2, windows 4.3 and 5.2), used offline
+test-package: package
+	PYTHON=$(PYTHON) tests/distribution/everywhere.sh
+
 ## make test-matrix            the tests of scene and panel on the other Blenders (each in a .venv of its own)
 test-matrix:
 	PYTHON=$(PYTHON) tests/matrix.sh
+
+## make package [PLATFORM=linux-x64]  the extension's zips and the repository's index, in dist/
+package: $(VENV)/run.stamp
+	$(BIN)/python -m distribution build $(PLATFORM)
+
+## make release VERSION=x.y.z  version, changelog, all zips, index, commit and tag; nothing is pushed
+release: $(VENV)/run.stamp
+	$(BIN)/python -m distribution release "$(VERSION)"
+
+## make lock-wheels            resolve the wheels that the zips carry anew, from requirements/run.in
+lock-wheels: $(VENV)/run.stamp
+	$(BIN)/python -m distribution lock
 
 ## make lock                   resolve requirements/*.in anew
 lock: $(VENV)/test.stamp

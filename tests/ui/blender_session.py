@@ -4,11 +4,17 @@ END is "finish" (wait for the scene), or "quit" (leave in the middle, as when th
 test waits for: the worker's process id, then "running", at last the number of cameras.
 """
 
+import os
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+if profile := os.environ.get("VGGT_ADDON_TEST_PROFILE", ""):  # the installed extension is what is tested
+    from tests.distribution import installed_suite
+
+    installed_suite.enter(Path(profile))
+    installed_suite.keep_wheels()
 
 import bpy
 
@@ -43,3 +49,5 @@ else:
     print(len([thing for thing in bpy.context.scene.objects if thing.type == "CAMERA"]), flush=True)
     print(controller.session().message, flush=True)
     registration.unregister()
+sys.stdout.flush()
+os._exit(0)  # without Blender's own end: the 4.2 wheel's is a crash, after panels that were registered and taken back

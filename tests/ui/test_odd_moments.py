@@ -136,6 +136,7 @@ def test_where_nothing_can_be_written_there_is_a_sentence(
         return "" if kind == "DATAFILES" else find(kind, **how)
 
     monkeypatch.setattr(bpy.utils, "user_resource", refused)
+    monkeypatch.setattr(bpy.utils, "extension_path_user", lambda *_, **__: "")  # what it is asked where it is installed
     assert bpy.ops.vggt.add_folder(directory=f"{small_photos[0].parent}/") == {"FINISHED"}
     tick_until(lambda: all(photo.width for photo in bpy.context.scene.vggt.photos))
     with pytest.raises(RuntimeError, match="make that folder writable"):

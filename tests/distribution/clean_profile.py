@@ -1,0 +1,52 @@
+"""A clean profile of Blender with the extension in it, as a user installs it; no test by itself.
+
+Imported before bpy by the scripts of this folder, in a process that has no other bpy.
+"""
+
+import contextlib
+import importlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+MODULE = "bl_ext.user_default.vggt_addon"
+# What Blender itself prints while it installs an extension.
+_BLENDERS_OWN = ('STATUS Installed "vggt_addon"', "STATUS Reinstalled", "STATUS installing", "Extensions: ")
+
+
+def use(profile: Path) -> Any:
+    """bpy, with all that is a user's own in `profile`."""
+    os.environ["BLENDER_USER_RESOURCES"] = str(profile)
+    for name in [name for name in os.environ if name.startswith("VGGT_ADDON_")]:
+        del os.environ[name]
+    if "bpy" in sys.modules:
+        raise RuntimeError("bpy is there already, with another profile")
+    return importlib.import_module("bpy")
+
+
+def install(bpy: Any, archive: Path) -> None:
+    """Install the zip and enable it, with nothing on the console; fails with what was printed otherwise."""
+    with _console() as printed:
+        done = bpy.ops.extensions.package_install_files(
+            filepath=str(archive), repo="user_default", enable_on_install=True
+        )
+    lines = [line for line in printed.getvalue().splitlines() if line.strip() and not line.startswith(_BLENDERS_OWN)]
+    if done != {"FINISHED"} or lines or MODULE not in bpy.context.preferences.addons:
+        raise SystemExit(f"not installed quietly: {done} {lines}")
+
+
+def part(name: str) -> ModuleType:
+    """A module of the installed extension, by its name below `vggt_addon`."""
+    return importlib.import_module(f"{MODULE}.vggt_addon.{name}")
+
+
+@contextlib.contextmanager
+def _console() -> Iterator[io.StringIO]:
+    """What Python prints meanwhile, on either stream."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        yield printed
