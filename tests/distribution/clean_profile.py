@@ -40,8 +40,8 @@ def install(bpy: Any, archive: Path) -> None:
 
 
 def part(name: str) -> ModuleType:
-    """A module of the installed extension, by its name below `vggt_addon`."""
-    return importlib.import_module(f"{MODULE}.vggt_addon.{name}")
+    """A module of the installed extension, by its name below `vggt_addon`; "" for that package."""
+    return importlib.import_module(f"{MODULE}.vggt_addon.{name}".rstrip("."))
 
 
 @contextlib.contextmanager

@@ -60,6 +60,28 @@ os._exit(0)
 """
 
 
+UPDATE = """
+import importlib, sys
+from pathlib import Path
+sys.path.insert(0, {repository!r})
+from tests.distribution import clean_profile
+bpy = clean_profile.use(Path({profile!r}))
+for archive, version in (({archive!r}, {version!r}), ({newer!r}, "99.0.0")):
+    clean_profile.install(bpy, Path(archive))
+    assert clean_profile.part("").__version__ == version
+    own = clean_profile.part("ui.places").user_folder("captures")
+    (own / version).touch()
+assert sorted(path.name for path in own.iterdir()) == sorted([{version!r}, "99.0.0"]), "an update keeps the user's own"
+repositories = [repository.module for repository in bpy.context.preferences.extensions.repos]
+bpy.ops.extensions.package_uninstall(repo_index=repositories.index("user_default"), pkg_id="vggt_addon")
+assert not hasattr(bpy.types.Scene, "vggt")
+left = [path for path in Path({profile!r}, "extensions").rglob("*") if path.is_file() and path.name != "compat.dat"]
+print("LEFT", [str(path) for path in left], flush=True)
+import os
+os._exit(0)
+"""
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip for this computer, in a folder with its index."""
@@ -100,6 +122,26 @@ def test_made_again_it_is_the_same(archive: Path, tmp_path: Path) -> None:
     (again,) = build([find_platform(HERE)], tmp_path)
     assert again.read_bytes() == archive.read_bytes()
     assert (tmp_path / "index.json").read_bytes() == (archive.parent / "index.json").read_bytes()
+
+
+def test_an_update_runs_the_new_code_and_removing_it_leaves_nothing(archive: Path, tmp_path: Path) -> None:
+    newer = tmp_path / "newer.zip"
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(newer, "w") as target:
+        for member in source.infolist():
+            content = source.read(member)
+            if member.filename in ("blender_manifest.toml", "vggt_addon/__init__.py"):
+                content = content.replace(f'version = "{version()}"'.encode(), b'version = "99.0.0"')
+                content = content.replace(f'__version__ = "{version()}"'.encode(), b'__version__ = "99.0.0"')
+            target.writestr(member, content)
+    program = UPDATE.format(
+        repository=str(REPOSITORY),
+        profile=str(tmp_path / "profile"),
+        archive=str(archive),
+        newer=str(newer),
+        version=version(),
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert "LEFT []" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_damaged_one_is_refused(tmp_path: Path) -> None:
