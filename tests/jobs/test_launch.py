@@ -61,6 +61,16 @@ def test_the_workers_first_words_are_of_the_weights_in_the_folder_that_was_chose
     assert VARIABLE not in worker_launch(Path(sys.executable), 0.01, tmp_path / "log").environment
 
 
+def test_the_log_holds_as_much_as_was_asked_for(tmp_path: Path) -> None:
+    written = {}
+    for level in ("INFO", "WARNING"):
+        log = tmp_path / level
+        launch = worker_launch(Path(sys.executable), 0.01, log, log_level=level)
+        subprocess.run(launch.command, env=launch.environment, capture_output=True, timeout=60, check=True)
+        written[level] = log.read_text()
+    assert " INFO worker " in written["INFO"] and " INFO " not in written["WARNING"]
+
+
 def test_it_starts_from_where_blender_unpacks_extensions(tmp_path: Path) -> None:
     """There the package has a long name; the worker knows it by its short one."""
     room = tmp_path / "bl_ext" / "user_default" / "vggt_addon"

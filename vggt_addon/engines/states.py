@@ -56,14 +56,16 @@ def _vggt(settings: NetworkSettings) -> EngineState:
         if stored is None:
             ready = False
             needs = (
-                f"Its weights are not here: get them with `weights download {entry.id}` ({_gigabytes(entry.size)}), or "
-                "give a file that you have to `weights convert`."
+                f"Its weights are not here: get them in the preferences ({_gigabytes(entry.size)}), or with "
+                f"`weights download {entry.id}`; or take a file that you have there, or with `weights convert`."
             )
     except UserError as error:  # no such id, or a file that is damaged
         ready, needs = False, error.sentence
     missing = _missing("vggt")
     if missing:  # the first thing to see to: without it, weights are of no use
-        needs = f"{missing} is missing here: run it with a Python that has it, or use the embedded engine."
+        needs = (
+            f"{missing} is missing here: install the runtime in the add-on's preferences, or use the embedded engine."
+        )
         ready = False
     if ready:
         ready, needs = _device(settings.device)

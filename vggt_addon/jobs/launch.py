@@ -25,7 +25,12 @@ class Launch:
 
 
 def worker_launch(
-    python: Path, idle_seconds: float, log: Path, libraries: Sequence[Path] = (), weights_folder: str = ""
+    python: Path,
+    idle_seconds: float,
+    log: Path,
+    libraries: Sequence[Path] = (),
+    weights_folder: str = "",
+    log_level: str = "INFO",
 ) -> Launch:
     """The worker by `python`, which leaves after `idle_seconds` without a request.
 
@@ -33,9 +38,9 @@ def worker_launch(
     for extensions. After, as in Blender: what Blender ships is Blender's, numpy above all, whatever another extension
     has brought into the same folder. Nothing else is on its path: neither the current folder nor the user's own
     packages, and no variable that Blender or a shell has set for a Python of theirs. `weights_folder` is where the
-    networks' weights are, from the worker's first words on; "": this user's own place.
+    networks' weights are, from the worker's first words on; "": this user's own place. `log_level` is logging's name.
     """
-    arguments = ["--idle", str(idle_seconds), "--log", str(log)]
+    arguments = ["--idle", str(idle_seconds), "--log", str(log), "--log-level", log_level]
     for folder in libraries:
         arguments += ["--libraries", str(folder)]
     variables = {VARIABLE: weights_folder} if weights_folder else {}

@@ -137,11 +137,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m vggt_addon.jobs.worker")
     parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds without work after which it leaves")
     parser.add_argument("--log", type=Path, help="file that the log is added to; without it, stderr")
+    parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING"), help="what is written")
     parser.add_argument("--libraries", type=Path, action="append", default=[], help="folder of modules, after Python's")
     options = parser.parse_args(arguments)
     sys.path += [str(folder) for folder in options.libraries]  # the camera solver's process gets the path as it is here
     worker = Worker(options.idle)
-    log_to(options.log)
+    log_to(options.log, options.log_level)
     faulthandler.enable()
     _step_back()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is Blender's

@@ -49,8 +49,8 @@ class Channel:
         return read_lines(lambda size: os.read(self._in, size), LONGEST_LINE)
 
 
-def log_to(path: Path | None) -> None:
-    """Add what is printed and logged to a file; None: to stderr."""
+def log_to(path: Path | None, level: str = "INFO") -> None:
+    """Add what is printed, and what is logged at `level` or above, to a file; None: to stderr."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
@@ -59,4 +59,5 @@ def log_to(path: Path | None) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", force=True
     )
+    logging.getLogger(__name__.partition(".")[0]).setLevel(level)  # ours: libraries' debugging fills disks
     logging.raiseExceptions = False  # a log that a full disk cuts short is no second failure to tell of

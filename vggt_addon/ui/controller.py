@@ -19,7 +19,7 @@ import bpy
 
 from ..errors import UserError
 from ..jobs.status import JobState
-from . import asking, diagnosing, errands, findings, homes, log, places, thumbnails, wording
+from . import asking, diagnosing, errands, findings, homes, log, places, thumbnails, wording, workers
 from .building import Building
 from .filling import fill_in
 from .preferences import preferences
@@ -29,7 +29,6 @@ from .timings import Call, Timings
 
 if TYPE_CHECKING:
     from ..jobs.protocol import Planned
-    from ..jobs.runner import JobRunner
     from ..settings import RunSettings
 
 logger = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ class _State:
 
     def __init__(self) -> None:
         self.folder = places.session_folder()
-        self.session = Session(_make_runner, self.folder)
+        self.session = Session(workers.make_runner, self.folder)
         self.building: Building | None = None
         self.undo = 0.0  # seconds that the present call's undo step took
         self.built = ""  # the stage that the present call has built at
@@ -382,16 +381,6 @@ def poll() -> None:
     """Have `tick` called from now on; in a Blender without windows the script calls it itself."""
     if not bpy.app.timers.is_registered(tick):
         bpy.app.timers.register(tick, first_interval=0.0, persistent=True)
-
-
-def _make_runner() -> "JobRunner":
-    from ..jobs.launch import worker_launch
-    from ..jobs.runner import JobRunner
-
-    chosen = preferences()
-    python = places.worker_python(chosen.python)
-    libraries, idle = places.worker_libraries(python), chosen.idle_minutes * 60.0
-    return JobRunner(worker_launch(python, idle, places.log_file(), libraries, chosen.weights_folder))
 
 
 def _get() -> _State:

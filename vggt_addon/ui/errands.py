@@ -13,7 +13,7 @@ import bpy
 
 from ..errors import UserError
 from ..jobs.status import JobState, JobStatus
-from . import controller, findings, places
+from . import controller, findings, places, workers
 from .preferences import preferences
 from .session import Message
 
@@ -96,7 +96,6 @@ def get_weights(entry: "CatalogueEntry", file: str = "", *, replace: bool = Fals
     """
     import uuid
 
-    from ..jobs.launch import worker_launch
     from ..jobs.lone_job import LoneJob
     from ..jobs.protocol import GetWeights
 
@@ -107,10 +106,16 @@ def get_weights(entry: "CatalogueEntry", file: str = "", *, replace: bool = Fals
         raise UserError(NO_RUNTIME)
     if not file and not _online():
         raise UserError(OFFLINE)
-    launch = worker_launch(python, LEAVE_SECONDS, places.log_file(), weights_folder=chosen.weights_folder)
     request = GetWeights(uuid.uuid4().hex, entry.id, file, chosen.token_file, replace)
     title = f"Reading {Path(file).name}" if file else f"Downloading {entry.id}"
-    _start(Errand(entry.id, title, f"The weights {entry.id} are ready.", LoneJob(launch, request)))
+    _start(
+        Errand(
+            entry.id,
+            title,
+            f"The weights {entry.id} are ready.",
+            LoneJob(workers.make_launch(python, LEAVE_SECONDS), request),
+        )
+    )
 
 
 def cancel() -> None:
