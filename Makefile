@@ -3,11 +3,14 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SHARED ?= ../shared
 PHOTOS ?=
 DEMO ?= demo
+PLATFORM ?=
+BACKEND ?= cpu
+PYTHONS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 export SHARED
 
-.PHONY: help demo test lint check test-faults test-window test-matrix test-package package release lock lock-wheels clean
+.PHONY: help demo test lint check test-faults test-window test-matrix test-package test-runtime package release offline-archive lock lock-wheels clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -59,11 +62,23 @@ release: $(VENV)/run.stamp
 lock-wheels: $(VENV)/run.stamp
 	$(BIN)/python -m distribution lock
 
+## make test-runtime           the private runtime with real packages: made, used, damaged, repaired, killed, offline
+test-runtime: $(VENV)/test.stamp
+	$(BIN)/python tests/runtime/real.py
+
+## make offline-archive [PLATFORM=linux-x64] [BACKEND=cpu]   the runtime in one file, into dist/
+offline-archive: $(VENV)/run.stamp
+	mkdir -p dist
+	cd dist && PYTHONPATH=.. ../$(BIN)/python -m vggt_addon runtime archive --backend $(BACKEND) --force \
+		$(if $(PLATFORM),--platform $(PLATFORM)) $(foreach version,$(PYTHONS),--for-python $(version))
+
 ## make lock                   resolve requirements/*.in anew
 lock: $(VENV)/test.stamp
 	$(BIN)/python -m pip install --quiet uv
 	for name in run test; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links -o requirements/$$name.lock requirements/$$name.in; done
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links -o vggt_addon/runtime/packages.lock requirements/runtime.in
 
 clean:
 	rm -rf $(VENV) .venv-* demo build dist

@@ -3,13 +3,8 @@
 This module imports nothing beyond the standard library.
 """
 
-import errno
-import http.client
 import re
-import ssl
-import urllib.error
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ..errors import InstallError
 from ..weights.disk import FULL
@@ -27,7 +22,6 @@ UNEXPLAINED = (
     "The packages could not be installed, and nothing was changed: try again, and if that does not help send the "
     "diagnosis."
 )
-_NETWORK = (TimeoutError, ConnectionError, http.client.HTTPException, urllib.error.URLError, ssl.SSLError)
 _HOST = re.compile(r"https?://(?:[^/\s@]*@)?([A-Za-z0-9.-]+)")
 
 
@@ -54,29 +48,6 @@ def disk_full(path: Path) -> str:
     return f"The disk is full, so nothing was installed in {path}: free some space, then try again."
 
 
-def explained(error: Exception, url: str, folder: Path) -> Exception:
-    """`error`, met while `url` was fetched into `folder`, as an InstallError; itself if it is none of the known."""
-    host = urlsplit(url).hostname or ""
-    if isinstance(error, urllib.error.HTTPError):
-        if error.code in (401, 403, 407):
-            return InstallError(
-                f"{host} refused the download with the answer {error.code}: check the name and password of your "
-                "package index or proxy.",
-                repr(error),
-            )
-        if error.code in (404, 410):
-            return InstallError(NOT_OFFERED, f"{error!r} {_unsigned(url)}")
-        return unreachable(host, error)
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(reason, OSError) and reason.errno in (*FULL, errno.EROFS, errno.EACCES, errno.EPERM):
-        return unwritable(folder, reason)
-    if isinstance(error, _NETWORK):
-        return unreachable(host, error)
-    if isinstance(error, FileNotFoundError):
-        return InstallError(NOT_OFFERED, repr(error))
-    return unwritable(folder, error) if isinstance(error, OSError) else error
-
-
 def explained_output(text: str, folder: Path) -> str:
     """The sentence for what uv or pip has printed before it failed."""
     lowered = text.lower()
@@ -90,7 +61,3 @@ def explained_output(text: str, folder: Path) -> str:
     if re.search(r"no solution found|no matching distribution|not found in the package registry", lowered):
         return NOT_OFFERED
     return UNEXPLAINED
-
-
-def _unsigned(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", url)

@@ -21,9 +21,9 @@ from ..errors import Cancelled, InstallError
 from ..progress import Cancel, Progress, never, no_progress
 from ..weights.background import Watch, in_background
 from ..weights.disk import hash_file, in_gigabytes
-from .failures import explained
 from .locked import Wheel
 from .network import Network
+from .network_failures import explained
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from .failures import explained
 from .fetch import local_path
 from .network import Network
+from .network_failures import explained
 from .sources import Sources
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"

@@ -18,14 +18,14 @@ from .accelerator import probe
 from .environment import Interpreter, ToolSource, ask, create, site_of, try_device
 from .failures import OFFLINE, unwritable
 from .fetch import fetch_all, with_sizes
-from .integrity import damaged
+from .integrity import damaged, missing
 from .layout import Layout, delete, packages_of, sweep
 from .locked import Lock, Wheel, load_lock
 from .network import Network
 from .offer import choose_backend
 from .platforms import this_platform
 from .record import SCHEMA, Package, Record, known_record, write_record
-from .reuse import good_wheels, take_over
+from .reuse import intact_packages, take_over
 from .room import check_names, check_space, installed_size
 from .sources import child_environment, configured
 from .state import Condition, runtime_state
@@ -104,7 +104,7 @@ class _Making:
             wheels, good = self._choose(python)
             files = self._fetch([wheel for wheel in wheels if wheel not in good])
             self._fill(site_of(place), python, good, files)
-            record = self._checked(place, python, wheels)
+            record = self._checked(place, python, wheels, [wheel for wheel in wheels if wheel not in good])
             write_record(layout.current, record)
         except BaseException:
             delete(place)
@@ -126,30 +126,31 @@ class _Making:
     def _choose(self, python: Interpreter) -> tuple[list[Wheel], list[Wheel]]:
         """What is wanted, and those of it that the old environment has."""
         request, old = self._request, self._old
-        part = self._part(0.03, 0.1)
+        whole = self._whole_of_old(python)
         if old is not None and old.lock == request.lock.id and request.backend in ("auto", old.backend):
             known = [Wheel(each.name, each.version, each.file, each.sha256, "", 0) for each in old.packages]
-            good = self._good(python, known, part)
-            if len(good) == len(known):
-                return known, good
+            if len(whole) == len(known):
+                return known, known
         if self._manifest is not None and request.archive is not None:
             wheels = archive.chosen(request.archive, self._manifest, python.minor)
         elif self._network is None:
             raise InstallError(OFFLINE)
         else:
-            self._progress("Choosing packages", 0.03)
+            self._progress("Choosing packages", 0.08)
             target = Target(self._platform, python.minor, python.program)
             wheels = self._tool.get().resolve(request.lock, self._backend, target, self._cancel)
             for wheel in wheels:
                 request.lock.check(wheel)
-        return wheels, self._good(python, wheels, part)
+        there = {(package.name, package.version, package.sha256) for package in whole}
+        return wheels, [wheel for wheel in wheels if (wheel.name, wheel.version, wheel.sha256) in there]
 
-    def _good(self, python: Interpreter, wanted: Sequence[Wheel], progress: Progress) -> list[Wheel]:
+    def _whole_of_old(self, python: Interpreter) -> list[Package]:
+        """Packages of the old environment that can be taken over."""
         old = self._old
         site = packages_of(self._layout.folder / old.environment) if old is not None else None
         if old is None or site is None or Interpreter(python.program, old.python).minor != python.minor:
             return []
-        return good_wheels(site, old.packages, wanted, progress, self._cancel)
+        return intact_packages(site, old.packages, self._part(0.03, 0.08), self._cancel)
 
     def _fetch(self, needed: Sequence[Wheel]) -> dict[str, Path]:
         """Name of the file to where it lies now."""
@@ -179,14 +180,18 @@ class _Making:
         if good and self._old is not None:
             take_over(site_of(self._layout.folder / self._old.environment), site, good, self._cancel)
 
-    def _checked(self, place: Path, python: Interpreter, wheels: Sequence[Wheel]) -> Record:
-        """The record of what was made. Raises InstallError where it is not as it should be."""
+    def _checked(self, place: Path, python: Interpreter, wheels: Sequence[Wheel], fresh: Sequence[Wheel]) -> Record:
+        """The record of what was made. Raises InstallError where it is not as it should be.
+
+        What was taken over was read before, and is the same files.
+        """
         packages = tuple(Package(wheel.name, wheel.version, wheel.file, wheel.sha256) for wheel in wheels)
         site = site_of(place)
-        bad = damaged(site, packages, self._part(0.88, 0.95), self._cancel)
+        new = [package for package, wheel in zip(packages, wheels, strict=True) if wheel in fresh]
+        bad = {*missing(site, packages), *damaged(site, new, self._part(0.88, 0.95), self._cancel)}
         if bad:
             raise InstallError(
-                f"{', '.join(bad)} did not arrive whole on the disk, so nothing was installed: try again."
+                f"{', '.join(sorted(bad))} did not arrive whole on the disk, so nothing was installed: try again."
             )
         self._progress("Trying the device", 0.95)
         device, note = try_device(python.program, self._environment, self._request.lock, self._cancel)

@@ -63,8 +63,8 @@ def intact(site: Path, package: Installed, cancel: Cancel) -> bool:
     """Whether all files of a package that its RECORD has a sha256 of are as they should be. Raises Cancelled."""
     try:
         rows = recorded(package)
-        if not rows:
-            return False
+        if not any(digest for _, digest, _ in rows):
+            return False  # not a list that an installer has written
         for name, digest, _ in rows:
             check(cancel)
             if digest and _sha256(any_length(site) / name, cancel) != digest:

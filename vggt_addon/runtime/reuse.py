@@ -10,31 +10,16 @@ from pathlib import Path
 
 from ..progress import Cancel, Progress, check
 from .failures import unwritable
-from .integrity import installed, intact, recorded
+from .integrity import damaged, installed, recorded
 from .layout import any_length
 from .locked import Wheel
 from .record import Package
 
 
-def good_wheels(
-    site: Path, packages: Sequence[Package], wanted: Sequence[Wheel], progress: Progress, cancel: Cancel
-) -> list[Wheel]:
-    """Those of `wanted` that `site` holds whole, from the same file. Reads every file of theirs. Raises Cancelled."""
-    there = installed(site)
-    known = {package.name: package for package in packages}
-    good: list[Wheel] = []
-    for number, wheel in enumerate(wanted):
-        progress("Looking at what is there", number / len(wanted))
-        package, found = known.get(wheel.name), there.get(wheel.name)
-        if (
-            package is not None
-            and found is not None
-            and package.sha256 == wheel.sha256
-            and found.version == wheel.version
-            and intact(site, found, cancel)
-        ):
-            good.append(wheel)
-    return good
+def intact_packages(site: Path, packages: Sequence[Package], progress: Progress, cancel: Cancel) -> list[Package]:
+    """Those of `packages` that `site` holds whole. Reads every file of theirs. Raises Cancelled."""
+    bad = damaged(site, packages, progress, cancel)
+    return [package for package in packages if package.name not in bad]
 
 
 def take_over(old: Path, new: Path, wheels: Sequence[Wheel], cancel: Cancel) -> None:
