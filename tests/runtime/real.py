@@ -122,7 +122,7 @@ class Profile:
         due = time.monotonic() + moment
         while time.monotonic() < due and not task.status().state.ended:
             time.sleep(0.005)
-        stage = task.status().stage or "starting"
+        stage = task.status().stage or ("done" if task.status().state.ended else "starting")
         for number in _installers():
             os.kill(number, signal.SIGKILL)
         task.stop()

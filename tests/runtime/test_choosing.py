@@ -116,6 +116,10 @@ def test_which_build_is_asked_for() -> None:
     assert choose_backend("auto", Accelerator("apple", "M3"), "macos") == "mps"
     assert choose_backend("cpu", card, "linux") == "cpu"
     assert choose_backend("cpu", NONE, "macos") == "mps"
+    assert choose_backend("rocm6.2.4", NONE, "linux") == "rocm6.2.4"
+    for nonsense in ("cuda", "", "cpu --index-url=x", "cu126\n"):
+        with pytest.raises(InstallError, match="There is no build"):
+            choose_backend(nonsense, NONE, "linux")
 
 
 def test_an_offer_says_what_where_how_large_and_under_which_licences(tmp_path: Path) -> None:

@@ -299,6 +299,21 @@ def test_a_python_without_venv_gets_its_environment_from_uv(
     assert version_of(folder, "alpha") == "1.0"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for Python is a shell script")
+def test_a_python_that_there_are_no_packages_for(install: Install, folder: Path, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho '[3, 9, 1]'\n")
+    python.chmod(0o755)
+    shutil.copytree(tools_folder(), Layout(folder).tools)
+    with pytest.raises(InstallError, match=r"No environment can be made with the Python 3\.9\.1 of this Blender"):
+        install(python=python, online=False)
+    assert not Layout(folder).environments()
+
+
+def tools_folder() -> Path:
+    return Path(__file__).parents[2] / "build" / "runtime-tools"
+
+
 def test_remove_where_nothing_is_and_beside_what_is_not_ours(install: Install, folder: Path) -> None:
     remove(folder, no_progress, never)
     install()

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import InstallError
 from ..weights.disk import in_gigabytes
 from .accelerator import Accelerator, probe
 from .locked import Lock, load_lock
@@ -80,7 +81,11 @@ def make_offer(folder: Path, backend: str = "auto", lock: Lock | None = None) ->
 
 
 def choose_backend(asked: str, accelerator: Accelerator, system: str) -> str:
-    """Which build of torch to ask for: without a driver for a GPU there is nothing to guess."""
+    """Which build of torch to ask for: without a driver for a GPU there is nothing to guess. Raises InstallError."""
+    if not re.fullmatch(r"auto|cpu|mps|index|xpu|cu\d{2,3}|rocm\d+(\.\d+)+", asked):
+        raise InstallError(
+            f"There is no build {asked[:50]!r} of PyTorch: choose auto, cpu, index, cu126, rocm7.2 or the like."
+        )
     if asked == "auto":
         return {"none": "cpu", "apple": "mps"}.get(accelerator.kind, "auto")
     return "mps" if asked == "cpu" and system == "macos" else asked  # on Macs it is one build

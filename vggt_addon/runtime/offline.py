@@ -10,10 +10,12 @@ from pathlib import Path
 
 from ..errors import InstallError
 from ..progress import Cancel, Progress, span
+from .accelerator import NONE
 from .archive import SCHEMA, Choice, Manifest, write_archive
 from .fetch import fetch_all, with_sizes
 from .locked import Lock, Wheel
 from .network import Network
+from .offer import choose_backend
 from .platforms import PYTHONS, TRIPLES, this_platform
 from .sources import child_environment, configured
 from .tool import Target
@@ -44,7 +46,7 @@ def make_archive(
         raise InstallError(f"Archives are made for {', '.join(TRIPLES)} and Python {', '.join(PYTHONS)}.")
     if path.exists() and not replace:
         raise InstallError(f"{path} already exists: choose another name, or overwrite it with --force.")
-    backend = "mps" if platform.startswith("macos") else backend
+    backend = choose_backend(backend, NONE, platform.split("-")[0])
     sources = configured()
     network = Network(sources)
     try:
