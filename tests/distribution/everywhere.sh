@@ -15,6 +15,8 @@ python311="${PYTHON:-python3.11}"
 [ -d "$photos" ] || { echo "$photos is not on this machine; name its root with SHARED="; exit 1; }
 profiles=$(mktemp -d)
 trap 'rm -rf "$profiles"' EXIT
+offline=(unshare -rn)
+[ "$(id -u)" != 0 ] || offline=(unshare -n) # nothing but the network changes
 
 environment() { # environment PYTHON BPY NUMPY
 	local folder=".venv-package-$2"
@@ -27,9 +29,9 @@ environment() { # environment PYTHON BPY NUMPY
 wheel() { # wheel PYTHON BPY NUMPY
 	echo "== bpy $2"
 	environment "$@"
-	unshare -rn ".venv-package-$2/bin/python" tests/distribution/installed_capture.py \
+	"${offline[@]}" ".venv-package-$2/bin/python" tests/distribution/installed_capture.py \
 		"$archive" "$profiles/$2-capture" "$photos"
-	unshare -rn ".venv-package-$2/bin/python" tests/distribution/installed_suite.py \
+	"${offline[@]}" ".venv-package-$2/bin/python" tests/distribution/installed_suite.py \
 		"$archive" "$profiles/$2-suite" -q -p no:cacheprovider
 }
 

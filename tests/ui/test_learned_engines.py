@@ -1,5 +1,6 @@
 """The preferences' page: the runtime and the weights, changed in the background while Blender goes on."""
 
+import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -114,7 +115,9 @@ def test_a_file_that_is_no_archive_is_refused(
 
 @pytest.fixture
 def worker_python(user_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Python with torch: this one."""
+    """A Python with torch: this one, where it has it; Blenders of the matrix and of the package's tests do not."""
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not in this Python")
     monkeypatch.setenv(places.PYTHON_VARIABLE, sys.executable)
 
 
