@@ -5,9 +5,9 @@ Imported before bpy by the scripts of this folder, in a process that has no othe
 
 import contextlib
 import importlib
-import io
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +15,7 @@ from typing import Any
 
 MODULE = "bl_ext.user_default.vggt_addon"
 # What Blender itself prints while it installs an extension.
-_BLENDERS_OWN = ('STATUS Installed "vggt_addon"', "STATUS Reinstalled", "STATUS installing", "Extensions: ")
+_BLENDERS_OWN = ('STATUS Installed "vggt_addon"', 'STATUS Reinstalled "vggt_addon"')
 
 
 def use(profile: Path) -> Any:
@@ -34,7 +34,7 @@ def install(bpy: Any, archive: Path) -> None:
         done = bpy.ops.extensions.package_install_files(
             filepath=str(archive), repo="user_default", enable_on_install=True
         )
-    lines = [line for line in printed.getvalue().splitlines() if line.strip() and not line.startswith(_BLENDERS_OWN)]
+    lines = [line for line in printed if line.strip() and not line.startswith(_BLENDERS_OWN)]
     if done != {"FINISHED"} or lines or MODULE not in bpy.context.preferences.addons:
         raise SystemExit(f"not installed quietly: {done} {lines}")
 
@@ -45,8 +45,25 @@ def part(name: str) -> ModuleType:
 
 
 @contextlib.contextmanager
-def _console() -> Iterator[io.StringIO]:
-    """What Python prints meanwhile, on either stream."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        yield printed
+def _console() -> Iterator[list[str]]:
+    """The lines that this process prints meanwhile, Blender's own code included; they are there at the end."""
+    lines: list[str] = []
+    kept = {stream.fileno(): os.dup(stream.fileno()) for stream in (sys.__stdout__, sys.__stderr__) if stream}
+    with tempfile.TemporaryFile() as file:
+        _flush()
+        for number in kept:
+            os.dup2(file.fileno(), number)
+        try:
+            yield lines
+        finally:
+            _flush()
+            for number, copy in kept.items():
+                os.dup2(copy, number)
+                os.close(copy)
+            file.seek(0)
+            lines += file.read().decode("utf-8", "replace").splitlines()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()

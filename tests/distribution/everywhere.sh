@@ -40,7 +40,11 @@ program() { # program SUITE
 	local enter="$shared/tools/blender-gui/enter.sh" profile="$profiles/$1"
 	mkdir "$profile"
 	local inside=("$enter" "$1" --bind "$shared" --offline -- env "BLENDER_USER_RESOURCES=$profile" blender)
-	"${inside[@]}" --command extension install-file -r user_default --enable "$archive"
+	# One line is Blender's report, the other this container's lack of a list of disks.
+	"${inside[@]}" --command extension install-file -r user_default --enable "$archive" 2>&1 |
+		tee "$profiles/console" | { ! grep -vE '^STATUS Installed|list of mounted file-systems$' >&2; } ||
+		{ echo "not installed quietly"; exit 1; }
+	grep -q '^STATUS Installed "vggt_addon"' "$profiles/console"
 	"${inside[@]}" -b --python-exit-code 1 --python tests/distribution/installed_capture.py -- "$photos"
 }
 
