@@ -40,6 +40,7 @@ test-faults: $(VENV)/test.stamp
 
 ## make test-window [SUITE=all] the panel in real windows (4.3 and 5.2), by real keys; pictures in build/window
 test-window: $(VENV)/test.stamp
+	tests/window/run.sh $(or $(SUITE),all) preferences
 	tests/window/run.sh $(or $(SUITE),all) main_job $(realpath $(or $(PHOTOS),examples/courtyard/photos))
 
 ## make test-package           the zip installed into clean Blenders (bpy 4.2 to 5.2, windows 4.3 and 5.2), used offline
