@@ -8,7 +8,7 @@ from pathlib import Path
 from . import blender_tool
 from .archive import make_reproducible
 from .lock import read_lock
-from .platforms import Platform
+from .platforms import PLATFORMS, Platform
 from .project import REPOSITORY
 from .registry import fetch
 from .staging import stage
@@ -28,6 +28,11 @@ def build(platforms: Sequence[Platform], output: Path, repository: Path = REPOSI
     return made
 
 
+def zips(output: Path, platforms: Sequence[Platform] = PLATFORMS) -> list[Path]:
+    """The extension's zips for `platforms` that lie in `output`, of any version."""
+    return [path for platform in platforms for path in output.glob(f"*-{platform.in_file_names}.zip")]
+
+
 def _build_one(platform: Platform, output: Path, repository: Path) -> Path:
     wheels = fetch(read_lock(platform, repository), repository)
     with tempfile.TemporaryDirectory(dir=output, prefix=".") as folder:
@@ -38,7 +43,7 @@ def _build_one(platform: Platform, output: Path, repository: Path) -> Path:
         built = blender_tool.build(source, target)
         make_reproducible(built)
         blender_tool.validate(built)
-        for earlier in output.glob(f"*-{platform.in_file_names}.zip"):
+        for earlier in zips(output, [platform]):
             earlier.unlink()
         final = output / f"{built.stem}-{platform.in_file_names}.zip"
         os.replace(built, final)

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from .build import INDEX, build
+from .build import INDEX, build, zips
 from .errors import PackageError
 from .manifest import with_version
 from .platforms import PLATFORMS, Platform
@@ -32,7 +32,7 @@ def release(
     changed = {name: _changed(name, text, new, today) for name, text in texts.items()}
     try:
         _write(changed, repository)
-        for leftover in (*output.glob("*.zip"), *(output / name for name in INDEX)):
+        for leftover in (*zips(output), *(output / name for name in INDEX)):
             leftover.unlink(missing_ok=True)
         made = build(platforms, output, repository)
         _git(repository, "commit", "--quiet", "--all", "--message", f"Release {new}")

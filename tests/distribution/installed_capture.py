@@ -22,7 +22,7 @@ sys.path.insert(0, str(REPOSITORY))
 from tests.distribution import clean_profile  # noqa: E402 - the path comes first
 
 FOREIGN = ("torch", "pycolmap", "cv2", "PIL", "av")
-LIMIT = 900.0  # seconds
+LIMIT = 3600.0  # seconds, on a machine that has other things to do
 
 
 def main() -> None:
