@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export SHARED
 
-.PHONY: help demo test lint check test-faults test-window test-matrix test-package test-runtime package release offline-archive lock lock-wheels clean
+.PHONY: help demo test lint check test-faults test-clip test-window test-matrix test-package test-runtime package release offline-archive lock lock-wheels clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ test-faults: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q tests/jobs/test_runner.py tests/jobs/test_cancel_and_stop.py tests/jobs/test_orphans.py
 	$(BIN)/python -m pytest -q tests/ui/test_faults.py
 	$(BIN)/python tests/jobs/faults.py
+
+## make test-clip              all frames of a real clip placed or named; minutes
+test-clip: $(VENV)/test.stamp
+	LONG=1 $(BIN)/python -m pytest -q -s tests/test_clips.py
 
 ## make test-window [SUITE=all] the panel in real windows (4.3 and 5.2), by real keys; pictures in build/window
 test-window: $(VENV)/test.stamp

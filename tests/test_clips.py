@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -107,6 +108,22 @@ def test_the_embedded_engine_places_the_frames_of_a_clip(
     assert clip["name"] == yard.name and clip["frames_used"] == 10
     assert main(["plan", *arguments]) == 0
     assert json.loads(capfd.readouterr().out.splitlines()[-1])["photos"] == 10
+
+
+@pytest.mark.skipif("LONG" not in os.environ, reason="takes minutes: make test-clip")
+@pytest.mark.parametrize(("frames", "chosen", "placed"), [(10, 10, 8), (32, 29, 29)])
+def test_the_walk_is_placed_or_named(
+    frames: int, chosen: int, placed: int, shared: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """The one real clip at hand: 29 frames a step apart along a street. Of every third one, some overlap too little."""
+    walk = shared("datasets/lund_walk/lund_walk.mp4")
+    settings = RunSettings("sfm", EngineSettings(depth_size=96), point_budget=5000, frames_per_clip=frames)
+    result = reconstruct([walk], tmp_path, settings)
+    names = [view.name for view in result.views] + [photo.name for photo in result.left_out]
+    assert len(names) == len(set(names)) == chosen and len(result.views) >= placed
+    assert all(photo.reason.endswith(".") for photo in result.left_out)
+    assert [view.clip_time for view in result.views] == sorted(view.clip_time or 0.0 for view in result.views)
+    print(f"{len(result.views)} of {chosen} placed, {result.report['reprojection_error']:.2f} px")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")

@@ -43,12 +43,12 @@ def test_a_dropped_clip_is_listed_with_its_length_and_frames(
     tick_until(lambda: row.width)
     assert (row.name, row.width, row.height, row.frames, row.focal, row.problem) == (clip.name, 400, 266, 30, 0, "")
     assert row.seconds == pytest.approx(1.0, abs=0.01)
-    assert _frames(row, properties) == "0:01, about 30 frames"
+    assert _frames(row, properties) == "About 30 of 30 frames"
     assert all(not photo.frames and not photo.seconds for photo in list(properties.photos)[:3])
     assert controller.session().thumbnails[str(clip)].is_file()
     properties.engine = "sfm"
     properties.frames_per_clip = 12
-    assert _frames(row, properties) == "0:01, about 12 frames"
+    assert _frames(row, properties) == "About 12 of 30 frames"
     tick_until(lambda: controller.planned(bpy.context.scene))
     assert controller.planned(bpy.context.scene).sentence.startswith("15 photos:")
     properties.frames_per_clip = 7

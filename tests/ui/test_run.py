@@ -11,7 +11,7 @@ from vggt_addon.reconstruction import Reconstruction
 from vggt_addon.ui import controller
 
 pytestmark = pytest.mark.usefixtures("enabled")
-FOREIGN = ("torch", "pycolmap", "cv2", "huggingface_hub")  # PIL is the tests' own here
+FOREIGN = ("torch", "pycolmap", "cv2", "av", "huggingface_hub")  # PIL is the tests' own here
 
 
 def _cameras() -> list[str]:

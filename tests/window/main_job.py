@@ -18,7 +18,7 @@ import bpy
 ui: Any
 WAITING_LIMIT = 0.010  # seconds that one of our calls may hold the main thread while the worker runs
 BUILDING_LIMIT = 0.100  # and while the scene is built
-FOREIGN = ("torch", "pycolmap", "cv2", "PIL", "huggingface_hub")
+FOREIGN = ("torch", "pycolmap", "cv2", "PIL", "av", "huggingface_hub")
 PACKAGE = "bl_ext.user_default.vggt_addon.vggt_addon"
 
 

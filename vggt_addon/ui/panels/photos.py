@@ -20,7 +20,7 @@ HINT = (
 
 
 class VGGT_UL_photos(bpy.types.UIList):
-    """A line for each photo: its picture, its name, and whether it is used; for a clip also its length and frames."""
+    """A line for each photo: its picture, its name, and whether it is used; for a clip also its length."""
 
     bl_idname = ids.PHOTO_LIST
 
@@ -49,7 +49,9 @@ class VGGT_UL_photos(bpy.types.UIList):
         else:
             name.label(text=item.name, icon="FILE_MOVIE" if item.frames else "IMAGE_DATA", translate=False)
         if item.frames and not item.problem:
-            name.label(text=_frames(item, data), translate=False)
+            length = name.row()
+            length.alignment = "RIGHT"  # as wide as its text: the name gets the rest
+            length.label(text=clock(item.seconds), translate=False)
         if item.path == asking.reference_photo(data):
             row.label(text="", icon="PINNED")
 
@@ -116,7 +118,8 @@ def _draw_photo(layout: bpy.types.UILayout, context: bpy.types.Context, photo: A
         row = box.row()
         row.label(text=f"{photo.width} x {photo.height}", translate=False)
         if photo.frames:
-            row.label(text=_frames(photo, properties), translate=False)
+            row.label(text=clock(photo.seconds), translate=False)
+            box.label(text=_frames(photo, properties), translate=False)
         elif 0 < photo.focal < 1e9:  # a .blend may hold anything
             millimetres = wording.focal_millimetres(photo.focal, photo.width, photo.height)
             row.label(text=text("{focal} mm equiv.").format(focal=round(millimetres)), translate=False)
@@ -125,9 +128,9 @@ def _draw_photo(layout: bpy.types.UILayout, context: bpy.types.Context, photo: A
 
 
 def _frames(clip: Any, properties: Any) -> str:
-    """A clip's length, and how many of its frames a run would use at the most."""
+    """How many frames of a clip a run would use: at the most these, of how many the file claims."""
     used = min(clip.frames, properties.frames_per_clip)
-    return text("{length}, about {frames} frames").format(length=clock(clip.seconds), frames=used)
+    return text("About {used} of {all} frames").format(used=used, all=clip.frames)
 
 
 CLASSES = (VGGT_UL_photos, VGGT_PT_photos)
