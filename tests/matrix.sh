@@ -8,7 +8,7 @@ run() { # run PYTHON BPY NUMPY
 	if [ ! -e "$environment/done" ]; then
 		"$1" -m venv "$environment"
 		"$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
-			"bpy==$2.*" "numpy$3" pytest==9.2.0 pillow==13.0.0 opencv-python-headless==4.11.0.86 tqdm==4.70.1
+			"bpy==$2.*" "numpy$3" pytest==9.2.0 av==18.1.0 pillow==13.0.0 opencv-python-headless==4.11.0.86 tqdm==4.70.1
 		touch "$environment/done"
 	fi
 	echo "== bpy $2"
