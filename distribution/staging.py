@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .manifest import packaged_manifest
+from .needs import check_needs
 from .platforms import Platform
 from .project import MANIFEST, REPOSITORY
 from .third_party import write_licences
@@ -19,7 +20,8 @@ THIRD_PARTY = "third_party"
 
 
 def stage(folder: Path, platform: Platform, wheels: Mapping[str, Path], repository: Path = REPOSITORY) -> None:
-    """Fill the empty `folder`. Raises PackageError where a licence is not known."""
+    """Fill the empty `folder`. Raises PackageError where a licence is not known, or a wheel lacks what it needs."""
+    check_needs(wheels)
     for path in product_files(repository):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
