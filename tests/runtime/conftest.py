@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import os
+import random
 import sys
 import threading
 import time
@@ -49,7 +50,7 @@ class Index:
         """Add a package of one module of the version, and `size` bytes that cannot be compressed; returns its file."""
         contents = {f"{name}/__init__.py": f'VERSION = "{version}"\n'.encode(), **(more or {})}
         if size:
-            contents[f"{name}/data.bin"] = os.urandom(size)
+            contents[f"{name}/data.bin"] = random.Random(name).randbytes(size)
         metadata = f"{name}-{version}.dist-info"
         contents[f"{metadata}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
         contents[f"{metadata}/WHEEL"] = (

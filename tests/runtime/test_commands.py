@@ -1,6 +1,9 @@
 """`runtime ...` as it is typed: one sentence or JSON events, and exit codes."""
 
 import json
+import shlex
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 from vggt_addon.__main__ import main
 from vggt_addon.runtime.locked import load_lock
 
+REPOSITORY = Path(__file__).parents[2]
 Typed = Callable[..., tuple[int, list[dict[str, Any]]]]
 
 
@@ -81,3 +85,27 @@ def test_a_list_of_packages_that_is_none(folder: Path, tmp_path: Path, capfd: py
     assert main([*arguments, "--log", str(tmp_path / "log.txt")]) == 1
     assert "holds no list of packages" in capfd.readouterr().err
     assert load_lock().torch
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [("ro,size=1m", "cannot be written"), ("size=30m", "The disk is full, so nothing was installed")],
+)
+def test_a_disk_that_is_full_or_read_only(options: str, sentence: str, locked: Path, tmp_path: Path) -> None:
+    """Real ones, in a namespace of their own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = f"mount -t tmpfs -o {options} none {shlex.quote(str(place))}"
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "sh", "-c", mount], check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    command = [sys.executable, "-m", "vggt_addon", "runtime", "install", "--lock", str(locked), "--json"]
+    command += ["--runtime-folder", str(place / "profile" / "runtime"), "--log", str(tmp_path / "log.txt")]
+    left = f"ls {shlex.quote(str(place / 'profile' / 'runtime'))} >&2"
+    program = f"{mount} && {shlex.join(command)}; status=$?; {left}; exit $status"
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert sentence in errors([json.loads(line) for line in done.stdout.splitlines()])[0]
+    assert "current.json" not in done.stderr
+    assert "e1" not in done.stderr.split()

@@ -203,6 +203,14 @@ def test_the_network_goes_half_way_and_the_download_goes_on(
     assert any(asked.startswith("bytes=") and asked != "bytes=0-" for asked in continued)
 
 
+def test_folders_of_wheels_that_are_not_there_do_no_harm(
+    install: Install, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nothing"))
+    install()
+    assert version_of(folder, "alpha") == "1.0"
+
+
 def test_a_package_that_the_lock_does_not_know_is_refused(install: Install, folder: Path, index: Any) -> None:
     index.wheel("alpha", more={"alpha/evil.py": b"print('evil')\n"})  # another file under the same name
     with pytest.raises(InstallError, match=r"alpha-1\.0.* is not the file that was tested"):

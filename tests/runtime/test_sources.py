@@ -19,10 +19,12 @@ def test_nothing_configured() -> None:
 
 def test_pips_file(tmp_path: Path) -> None:
     text = "[global]\nindex-url = https://a/simple\nextra-index-url = https://b/simple\n  https://c/simple\n"
-    found = configured({}, (pip_file(tmp_path, f"{text}[install]\nfind-links = /wheels 'with space'\n"),))
+    (tmp_path / "with space").mkdir()
+    links = f"https://w/ '{tmp_path / 'with space'}' {tmp_path / 'missing'}"
+    found = configured({}, (pip_file(tmp_path, f"{text}[install]\nfind-links = {links}\n"),))
     assert found.index == "https://a/simple"
     assert found.extra_indexes == ("https://b/simple", "https://c/simple")
-    assert found.find_links == ("/wheels", "with space")
+    assert found.find_links == ("https://w/", str(tmp_path / "with space"))
     assert found.own
 
 

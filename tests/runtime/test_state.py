@@ -173,6 +173,7 @@ def test_homes_of_windows_are_private_too() -> None:
     home = Path(r"C:\Users\Jörg")
     text = r"C:\Users\Jörg\x C:/Users/Jörg/y c:\users\jörg\z C:\Users\Jörgen"
     assert private(text, home) == r"~\x ~/y ~\z C:\Users\Jörgen"
+    assert private("file:///home/J%C3%B6rg/x", Path("/home/Jörg")) == "file://~/x"
 
 
 def test_room_counts_what_has_arrived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from .. import __version__
 from ..weights.disk import in_gigabytes
@@ -49,7 +50,14 @@ def diagnose(folder: Path, *, online: bool, log: Path | None = None, more: Mappi
 def private(text: str, home: Path | None = None) -> str:
     """`text` without this user's home folder and without names and passwords in addresses."""
     found = str(home or Path.home())
-    for name in sorted({found, found.replace("\\", "/"), found.replace("\\", "\\\\")}, key=len, reverse=True):
+    written = {
+        found,
+        found.replace("\\", "/"),
+        found.replace("\\", "\\\\"),
+        quote(found),
+        quote(found.replace("\\", "/")),
+    }
+    for name in sorted(written, key=len, reverse=True):  # as addresses have it, too
         if len(name) > 1:
             text = re.sub(re.escape(name) + r"(?![\w.-])", "~", text, flags=re.IGNORECASE if "\\" in found else 0)
     return re.sub(r"(\w+://)[^/\s@]+@", r"\1", text)

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,15 +76,14 @@ class Layout:
     def changing(self, progress: Progress, cancel: Cancel) -> Iterator[None]:
         """The right to change what is in the folder, as long as the block lasts; waits while another process has it.
 
-        Raises Cancelled, and InstallError where the folder cannot be written.
+        Raises Cancelled, and InstallError where the folder cannot be written, be it first or in the block.
         """
-        with ExitStack() as stack:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(file_lock(self.lock, progress, cancel))
-            except OSError as error:
-                raise unwritable(self.folder, error) from error
-            yield
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with file_lock(self.lock, progress, cancel):
+                yield
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
 
 
 def python_of(environment: Path) -> Path:

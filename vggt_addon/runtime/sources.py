@@ -135,7 +135,13 @@ def _unnamed(index: str) -> str:
 
 
 def _links(text: str) -> tuple[str, ...]:
-    return tuple(
-        str(Path(link).expanduser()) if link.startswith("~") else link
-        for link in shlex.split(text.replace("\\", "\\\\"))
-    )
+    """Addresses, and those folders that are there: pip passes over others, uv would not."""
+    links = [str(Path(link).expanduser()) if link.startswith("~") else link for link in _words(text)]
+    return tuple(link for link in links if "://" in link or Path(link).exists())
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text.replace("\\", "\\\\"))
+    except ValueError:  # a quote without its end
+        return text.split()

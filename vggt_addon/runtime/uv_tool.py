@@ -64,7 +64,11 @@ class UvTool:
             with tempfile.TemporaryDirectory(dir=self.folder) as cache:  # of its own, so that nothing of it is left
                 arguments = ["pip", "install", "--python", str(python), "--offline", "--no-index", "--no-deps"]
                 arguments += ["--no-config", "--no-sources", "--link-mode", "hardlink", "--cache-dir", cache]
-                self._run([*arguments, *map(str, files)], cancel, {"UV_TORCH_BACKEND": ""})
+                self._run(
+                    [*arguments, *map(str, files)],
+                    cancel,
+                    dict.fromkeys(("UV_DEFAULT_INDEX", "UV_INDEX", "UV_FIND_LINKS"), ""),
+                )
 
     def _resolve(self, lock: Lock, torch: str, options: list[str], target: Target, cancel: Cancel) -> list[Wheel]:
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
