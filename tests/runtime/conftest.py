@@ -43,6 +43,7 @@ class Index:
     files: dict[str, bytes] = field(default_factory=dict)  # by name
     broken_after: int | None = None  # bytes, after which the connection of a wheel's download breaks
     seconds_a_block: float = 0.0  # how slow wheels are
+    slow: str = ""  # what the names of the slow ones hold
     status: int = 200  # what wheels are answered with, other than 200
     asked: list[tuple[str, str]] = field(default_factory=list)  # path and Range of what was fetched
 
@@ -123,6 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         if start >= len(content):
             self._answer(416, b"", "text/plain")
             return
+        self._pause = self._index.seconds_a_block if self._index.slow in path else 0.0
         self._send_wheel(content[start:end], 206 if asked else 200, f"bytes {start}-{end - 1}/{len(content)}")
 
     def _send_wheel(self, content: bytes, status: int, span: str) -> None:
@@ -140,9 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[:limit])
             self.close_connection = True
             return
-        block = 1 << 14 if self._index.seconds_a_block else len(content)
+        block = 1 << 14 if self._pause else len(content)
         for start in range(0, len(content), max(block, 1)):
-            time.sleep(self._index.seconds_a_block)
+            time.sleep(self._pause)
             self.wfile.write(content[start : start + block])
 
     def _answer(self, status: int, content: bytes, kind: str) -> None:

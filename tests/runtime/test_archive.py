@@ -116,7 +116,7 @@ def test_what_was_fetched_is_kept_for_the_next_try(
 ) -> None:
     monkeypatch.setattr("vggt_addon.runtime.fetch._PAUSE", 0.01)
     path, lock = tmp_path / "out" / "a.zip", load_lock(locked)
-    index.seconds_a_block = 0.02
+    index.seconds_a_block, index.slow = 0.02, "beta"
     with pytest.raises(Cancelled):
         make_archive(path, this_platform(), "cpu", [VERSION], lock, no_progress, lambda: bool(begun(path)))
     size = begun(path)[0].stat().st_size

@@ -16,11 +16,11 @@ from .platforms import this_platform
 # In bytes: files to fetch, and what they take unpacked. Read from the package index for the locked versions, but for
 # Windows with a GPU, whose builds that index does not have.
 _SIZES = {
-    ("linux", "cpu"): (302_000_000, 1_120_000_000),
-    ("linux", "gpu"): (2_860_000_000, 5_150_000_000),
-    ("windows", "cpu"): (222_000_000, 762_000_000),
+    ("linux", "cpu"): (338_000_000, 1_230_000_000),
+    ("linux", "gpu"): (2_896_000_000, 5_252_000_000),
+    ("windows", "cpu"): (249_000_000, 831_000_000),
     ("windows", "gpu"): (2_900_000_000, 5_500_000_000),
-    ("macos", "cpu"): (196_000_000, 718_000_000),
+    ("macos", "cpu"): (214_000_000, 764_000_000),
 }
 _LICENCES = {
     "huggingface-hub": "Apache-2.0",
