@@ -71,7 +71,7 @@ lock-wheels: $(VENV)/run.stamp
 test-runtime: $(VENV)/test.stamp
 	$(BIN)/python tests/runtime/real.py
 
-## make offline-archive [PLATFORM=linux-x64] [BACKEND=cpu]   the runtime in one file, into dist/runtime/
+## make offline-archive [PLATFORM=linux-x64] [BACKEND=cpu] [PYTHONS="3.11 3.13"]   the runtime in one file, into dist/runtime/
 offline-archive: $(VENV)/run.stamp
 	mkdir -p dist/runtime  # not beside the extension's zips: Blender's tool would look into it for an extension
 	cd dist/runtime && PYTHONPATH=../.. ../../$(BIN)/python -m vggt_addon runtime archive --backend $(BACKEND) --force \
