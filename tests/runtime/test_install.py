@@ -312,14 +312,9 @@ def test_a_python_that_there_are_no_packages_for(install: Install, folder: Path,
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho '[3, 9, 1]'\n")
     python.chmod(0o755)
-    shutil.copytree(tools_folder(), Layout(folder).tools)
     with pytest.raises(InstallError, match=r"No environment can be made with the Python 3\.9\.1 of this Blender"):
         install(python=python, online=False)
     assert not Layout(folder).environments()
-
-
-def tools_folder() -> Path:
-    return Path(__file__).parents[2] / "build" / "runtime-tools"
 
 
 def test_remove_where_nothing_is_and_beside_what_is_not_ours(install: Install, folder: Path) -> None:

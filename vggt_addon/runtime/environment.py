@@ -59,29 +59,25 @@ def create(
 
     Raises InstallError, Cancelled.
     """
+    ways: list[Callable[[], object]] = []
     if base.minor in PYTHONS:
+        own = [str(base.program), "-I", "-m", "venv", "--without-pip", str(place)]
+        ways.append(lambda: run(own, environment, layout.folder, cancel))
+        ways.append(lambda: tool.get().create(base.program, place, cancel))
+    for way in ways:
         try:
-            run(
-                [str(base.program), "-I", "-m", "venv", "--without-pip", str(place)], environment, layout.folder, cancel
-            )
+            way()
             return ask(python_of(place), environment, layout.folder, cancel)
         except (NotStartedError, InstallError) as error:
-            logger.warning("no venv by %s: %r %s", base.program, error, getattr(error, "detail", ""))
+            logger.warning("no environment by %s: %r %s", base.program, error, getattr(error, "detail", ""))
             delete(place)
-            try:
-                tool.get().create(base.program, place, cancel)
-                return ask(python_of(place), environment, layout.folder, cancel)
-            except (NotStartedError, InstallError) as another:
-                logger.warning("nor by %s: %r", tool.get().name, another)
-                delete(place)
-    found = tool.get()
-    if not isinstance(found, UvTool) or not tool.online:
-        raise InstallError(
-            f"No environment can be made with the Python {base.version} of this Blender, so nothing was installed: "
-            "allow online access, so that another Python can be fetched, or use Blender 4.2 to 5.2."
-        )
-    found.create(found.managed_python(layout.python, cancel), place, cancel)
-    return ask(python_of(place), environment, layout.folder, cancel)
+    if tool.online and isinstance(found := tool.get(), UvTool):
+        found.create(found.managed_python(layout.python, cancel), place, cancel)
+        return ask(python_of(place), environment, layout.folder, cancel)
+    raise InstallError(
+        f"No environment can be made with the Python {base.version} of this Blender, so nothing was installed: allow "
+        "online access, so that another Python can be fetched, or use Blender 4.2 to 5.2."
+    )
 
 
 def try_device(python: Path, environment: Mapping[str, str], lock: Lock, cancel: Cancel) -> tuple[Device, str]:
