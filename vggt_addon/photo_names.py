@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff"})
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif"})
 CLIP_EXTENSIONS = frozenset(
     {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".mxf", ".wmv", ".ogv"}
 )
-_WITH_A_CLIP_BESIDE = EXTENSIONS | {".heic", ".heif"}  # photos of which a phone keeps a moment in motion
 
 
 def is_clip(file: Path) -> bool:
@@ -36,7 +35,7 @@ def photos_in(folder: Path) -> list[Path]:
 
 def _without_live_clips(files: Iterable[Path]) -> list[Path]:
     listed = list(files)
-    photos = {file.stem.casefold() for file in listed if file.suffix.lower() in _WITH_A_CLIP_BESIDE}
+    photos = {file.stem.casefold() for file in listed if file.suffix.lower() in EXTENSIONS}
     return [file for file in listed if not (is_clip(file) and file.stem.casefold() in photos)]
 
 

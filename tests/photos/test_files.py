@@ -108,5 +108,5 @@ def test_clips_are_found_beside_photos(tmp_path: Path) -> None:
 def test_the_moment_in_motion_of_a_live_photo_is_no_clip_unless_it_is_named(tmp_path: Path) -> None:
     for name in ("IMG_1.JPG", "IMG_1.mov", "img_2.HEIC", "IMG_2.MOV", "IMG_3.MOV"):
         (tmp_path / name).write_bytes(b"")
-    assert [path.name for path in find_photos([tmp_path])] == ["IMG_1.JPG", "IMG_3.MOV"]
+    assert [path.name for path in find_photos([tmp_path])] == ["IMG_1.JPG", "img_2.HEIC", "IMG_3.MOV"]
     assert [path.name for path in find_photos([tmp_path / "IMG_1.mov"])] == ["IMG_1.mov"]

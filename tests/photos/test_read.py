@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 
 from vggt_addon.errors import PhotoError
-from vggt_addon.photos import read
+from vggt_addon.photos import opening
 from vggt_addon.photos.read import decode, opacity, probe
 
 # The stored picture that shows `upright` under each EXIF orientation (EXIF 2.3, tag 0x0112).
@@ -109,16 +109,6 @@ def test_other_modes_become_rgb(tmp_path: Path, mode: str) -> None:
     assert photo.shown_as_is is (mode == "L")
 
 
-def test_another_colour_profile_is_converted(tmp_path: Path) -> None:
-    """L*a*b* is the one profile other than sRGB that Pillow can make by itself; a swapped RGB would do as well."""
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
-    photo = probe(_save(tmp_path / "wide.png", Image.fromarray(blocks()), icc_profile=profile))
-    assert not photo.shown_as_is
-    assert decode(photo).shape == (48, 96, 3)
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert probe(_save(tmp_path / "plain.png", Image.fromarray(blocks()), icc_profile=srgb)).shown_as_is
-
-
 def test_smaller_is_quicker_but_covers_what_was_asked(tmp_path: Path) -> None:
     large = Image.fromarray(blocks()).resize((1920, 960))
     photo = probe(_save(tmp_path / "large.jpg", large, quality=90))
@@ -184,7 +174,7 @@ def test_truncated_picture_is_one_sentence_when_decoded(tmp_path: Path) -> None:
 
 
 def test_absurd_size_is_refused_before_memory_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(opening, "MAX_PIXELS", 1000)
     with pytest.raises(PhotoError, match="claims 96 x 48"):
         probe(_save(tmp_path / "bomb.png", Image.fromarray(blocks())))
 

@@ -20,7 +20,8 @@ from av.error import FFmpegError
 from ..errors import PhotoError
 from ..progress import Cancel, check, never
 from .clip import Clip
-from .read import MAX_PIXELS, MIN_SIDE, file_sha256
+from .opening import MAX_PIXELS, MIN_SIDE
+from .read import file_sha256
 
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,mxf,asf,ogg"
 _OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}

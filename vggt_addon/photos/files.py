@@ -27,7 +27,7 @@ def find_photos(inputs: Iterable[str | Path]) -> list[Path]:
     if not found:
         where = ", ".join(named) or "an empty list"
         inner = next((folder for name in named for folder in _folders_with_photos(name)), None)
-        advice = f"give {inner}, which has some" if inner else "give JPEG, PNG, WebP or TIFF files, a clip or a folder"
+        advice = f"give {inner}, which has some" if inner else "give JPEG, HEIC, PNG or TIFF files, a clip or a folder"
         raise PhotoError(f"No photos were found in {where}: {advice}.")
     return sorted(found, key=natural_key)
 

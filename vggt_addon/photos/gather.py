@@ -107,6 +107,7 @@ def gather(
             left_out.append(LeftOut(outcome.path.name, outcome.sentence))
         elif isinstance(outcome, Photo):
             photos.append(outcome)
+            warnings += [outcome.remark] if outcome.remark else []
         elif folder is None:
             photos += planned_photos(outcome, frames_per_clip)
         else:

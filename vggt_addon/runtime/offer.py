@@ -16,11 +16,11 @@ from .platforms import this_platform
 # In bytes: files to fetch, and what they take unpacked. Read from the package index for the locked versions, but for
 # Windows with a GPU, whose builds that index does not have.
 _SIZES = {
-    ("linux", "cpu"): (338_000_000, 1_230_000_000),
-    ("linux", "gpu"): (2_896_000_000, 5_252_000_000),
-    ("windows", "cpu"): (249_000_000, 831_000_000),
-    ("windows", "gpu"): (2_900_000_000, 5_500_000_000),
-    ("macos", "cpu"): (214_000_000, 764_000_000),
+    ("linux", "cpu"): (344_000_000, 1_257_000_000),
+    ("linux", "gpu"): (2_902_000_000, 5_279_000_000),
+    ("windows", "cpu"): (256_000_000, 860_000_000),
+    ("windows", "gpu"): (2_907_000_000, 5_529_000_000),
+    ("macos", "cpu"): (218_000_000, 777_000_000),
 }
 _LICENCES = {
     "huggingface-hub": "Apache-2.0",
@@ -28,6 +28,7 @@ _LICENCES = {
     "nvidia": "NVIDIA's own terms",
     "opencv-python-headless": "Apache-2.0",
     "pillow": "MIT-CMU",
+    "pillow-heif": "BSD-3-Clause, with libheif (LGPL-3.0) and x265 (GPL-2.0) in it",
     "pycolmap": "BSD-3-Clause",
     "safetensors": "Apache-2.0",
     "torch": "BSD-3-Clause",

@@ -36,7 +36,7 @@ def report_added(operator: bpy.types.Operator, added: int, known: int) -> set[st
     """Say what came of it, and how the operator ends."""
     if not added and not known:
         operator.report(
-            {"WARNING"}, tell("No photos were found there: choose JPEG, PNG, WebP or TIFF files, or a clip.")
+            {"WARNING"}, tell("No photos were found there: choose JPEG, HEIC, PNG or TIFF files, or a clip.")
         )
         return {"CANCELLED"}
     sentence = tell("{added} photos were added").format(added=added)
