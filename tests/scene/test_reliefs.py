@@ -97,6 +97,8 @@ def test_copies_with_arrays_of_their_own_are_the_same_meshes(capture: Any, helpe
         names = [attribute.name for attribute in shared.attributes]
         assert names == [attribute.name for attribute in own.attributes]
         for name in names:
+            if name.startswith(".select"):  # Blender's own; 5.0 leaves what memory held in that of edges
+                continue
             one, other = shared.attributes[name], own.attributes[name]
             assert attribute_values(one) == attribute_values(other), name
         assert own.validate() is False
