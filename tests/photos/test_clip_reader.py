@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from vggt_addon.errors import PhotoError
+from vggt_addon.photos import clip_reader
 from vggt_addon.photos.clip import frame_name, planned_photos
-from vggt_addon.photos.clip_reader import Reading, probe_clip
+from vggt_addon.photos.clip_frames import take_frames
+from vggt_addon.photos.clip_reader import Reading, opened, probe_clip
 
 MILLISECOND = 0.001
 
@@ -197,6 +199,46 @@ def test_a_clip_that_is_gone(tmp_path: Path) -> None:
         list(Reading(tmp_path / "a.mp4"))
 
 
+@pytest.mark.parametrize("kind", ["mkv", "webm"])
+def test_a_clip_that_says_no_duration_and_whose_frames_have_one_time(
+    kind: str, clips: ModuleType, tmp_path: Path
+) -> None:
+    path = clips.write_clip(
+        tmp_path / f"a.{kind}",
+        clips.walk(3),
+        times=[0, 0, 0],
+        time_base=Fraction(1, 1000),
+        codec="libvpx-vp9",
+        container_options={"live": "1"},
+    )
+    assert probe_clip(path).duration > 0
+    frames = take_frames(probe_clip(path), 4, tmp_path / "frames")
+    assert len(frames.photos) == 1
+
+
+def test_a_clip_of_more_pixels_than_any_camera_has(
+    clips: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write_clip(tmp_path / "a.mp4", clips.walk(3))
+    clip = probe_clip(path)
+    monkeypatch.setattr(clip_reader, "MOST_PIXELS", clip.width * clip.height - 1)
+    with pytest.raises(PhotoError, match=r"a\.mp4 claims \d+ x \d+ pixels, more than any clip has"):
+        list(Reading(path))
+
+
+def test_large_frames_are_decoded_by_fewer_threads(
+    clips: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write_clip(tmp_path / "a.mp4", clips.walk(3))
+    clip = probe_clip(path)
+    with opened(path) as (_, stream):
+        assert clip_reader._threads(stream, 8) == 8
+        monkeypatch.setattr(clip_reader, "PIXELS_AT_ONCE", clip.width * clip.height * 3)
+        assert clip_reader._threads(stream, 8) == 3
+        monkeypatch.setattr(clip_reader, "PIXELS_AT_ONCE", 1)
+        assert clip_reader._threads(stream, 0) == 1
+
+
 def test_a_tiny_clip(clips: ModuleType, tmp_path: Path) -> None:
     path = clips.write_clip(tmp_path / "a.mp4", clips.walk(3, width=320, height=8))
     with pytest.raises(PhotoError, match="only 320 x 8 pixels"):
@@ -220,6 +262,10 @@ def test_a_tiny_clip(clips: ModuleType, tmp_path: Path) -> None:
 )
 def test_frame_names(time: float, name: str) -> None:
     assert frame_name("a.mp4", time) == name
+
+
+def test_a_frames_name_is_one_on_every_disk() -> None:
+    assert frame_name('a:b?"*c.mp4', 1.0) == "a_b___c_00-01.000.jpg"
 
 
 def test_long_names_keep_their_time() -> None:

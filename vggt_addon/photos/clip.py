@@ -4,12 +4,14 @@ This module imports nothing beyond the standard library.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from .photo import ClipFrame, Photo
 
 _LONGEST_STEM = 180  # bytes: file systems take 255 for a name, of which the time, a suffix and a number need some
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')  # in names of files, on Windows
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def frame_name(clip: str, time: float) -> str:
     milliseconds = round(abs(time) * 1000)
     minutes, milliseconds = divmod(milliseconds, 60_000)
     sign = "-" if time < 0 and (minutes or milliseconds) else ""
-    stem = Path(clip).stem
+    stem = _FORBIDDEN.sub("_", Path(clip).stem)
     while len(os.fsencode(stem)) > _LONGEST_STEM:
         stem = stem[:-1]
     return f"{stem}_{sign}{minutes:02d}-{milliseconds // 1000:02d}.{milliseconds % 1000:03d}.jpg"

@@ -4,6 +4,7 @@ A clip is a stranger's data: only containers of clips are opened (no playlist, w
 nothing is fetched over a network. This module imports PyAV and numpy beyond the standard library.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,11 +21,13 @@ from av.error import FFmpegError
 from ..errors import PhotoError
 from ..progress import Cancel, check, never
 from .clip import Clip
-from .opening import MAX_PIXELS, MIN_SIDE
+from .opening import MIN_SIDE
 from .read import file_sha256
 
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,mxf,asf,ogg"
 _OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+MOST_PIXELS = 72_000_000  # of a frame: cameras all around take 66; a small file that claims more is after memory
+PIXELS_AT_ONCE = 72_000_000  # of frames that are decoded side by side, each of which is kept in several versions
 _HDR = {16: "PQ", 18: "HLG"}  # ITU-T H.273, transfer characteristics
 _MOST_STRETCHED = 8.0  # a pixel's width to its height, or the other way round; beyond it the file is wrong
 _ORIENTATIONS = {
@@ -57,7 +60,8 @@ class Reading:
         """(seconds, frame), times rising. Raises PhotoError where the file cannot be opened, Cancelled."""
         with opened(self._path) as (container, stream):
             stream.thread_type = "AUTO"
-            stream.codec_context.thread_count = self._threads
+            stream.codec_context.thread_count = _threads(stream, self._threads)
+            stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # also where a later frame claims more
             if self.key_frames_only:
                 stream.codec_context.skip_frame = "NONKEY"
             last, mended = float("-inf"), 0
@@ -101,6 +105,9 @@ def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.video.s
             pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
             if not pictures:
                 raise PhotoError(f"{path.name} holds no moving picture, only sound or data.")
+            width, height = pictures[0].codec_context.width, pictures[0].codec_context.height
+            if width * height > MOST_PIXELS:
+                raise PhotoError(f"{path.name} claims {width} x {height} pixels, more than any clip has.")
             yield container, pictures[0]
     except FileNotFoundError as error:
         raise PhotoError(f"{path} does not exist any more.", repr(error)) from error
@@ -140,8 +147,6 @@ def _probe(path: Path, *state: int) -> Clip:
         timecode = _timecode(container)
         key_frames = sum(entry.is_keyframe for entry in stream.index_entries)
     width, height = stretched if orientation < 5 else stretched[::-1]
-    if width * height > MAX_PIXELS:
-        raise PhotoError(f"{path.name} claims {width} x {height} pixels, more than any clip has.")
     if min(width, height) < MIN_SIDE:
         raise PhotoError(f"{path.name} has only {width} x {height} pixels, too few to work with.")
     return Clip(
@@ -160,6 +165,12 @@ def _probe(path: Path, *state: int) -> Clip:
         hdr=_HDR.get(frame.color_trc, ""),
         interlaced=frame.interlaced_frame,
     )
+
+
+def _threads(stream: av.video.stream.VideoStream, asked: int) -> int:
+    """As many as asked for (0: one per core), but so few that the frames that they work on stay within memory."""
+    pixels = max(stream.codec_context.width * stream.codec_context.height, 1)
+    return max(1, min(asked or os.cpu_count() or 1, PIXELS_AT_ONCE // pixels))
 
 
 def first_frame(path: Path) -> tuple[float, Frame]:
@@ -201,7 +212,8 @@ def _extent(
     times = _stamps(path)
     if len(times) < 2:
         return 1, 1 / rate if rate else 1.0
-    return len(times), (times[-1] - times[0]) * len(times) / (len(times) - 1)
+    seconds = (times[-1] - times[0]) * len(times) / (len(times) - 1)
+    return len(times), seconds if seconds > 0 else len(times) / (rate or 1.0)
 
 
 def _stamps(path: Path) -> list[float]:
