@@ -49,6 +49,61 @@ def test_sensor_resolution(tmp_path: Path) -> None:
     assert prior.pixels == pytest.approx(50 / 36 * 360, rel=1e-3)
 
 
+def _pixels(path: Path) -> float | None:
+    prior = probe(path).focal_prior
+    return None if prior is None else prior.pixels
+
+
+def test_digital_zoom_lengthens_what_does_not_have_it_in_it(tmp_path: Path) -> None:
+    zoomed = {BASE.DigitalZoomRatio: 2.0}
+    plane = {BASE.FocalLength: 50.0, BASE.FocalPlaneXResolution: 360 / 36 * 25.4}
+    assert _pixels(_photo(tmp_path, plane)) == pytest.approx(500)
+    assert _pixels(_photo(tmp_path, plane | zoomed)) == pytest.approx(1000)
+    # Phones that zoom into the middle of the sensor give the equivalent of what is left.
+    phone = {BASE.FocalLength: 4.25, BASE.FocalLengthIn35mmFilm: 52}
+    assert _pixels(_photo(tmp_path, phone | zoomed)) == pytest.approx(520)
+    # A camera whose sensor is known, and whose equivalent is that of the whole of it.
+    nikon = {BASE.Make: "NIKON CORPORATION", BASE.Model: "NIKON D90"}
+    whole = {BASE.FocalLength: 24.0, BASE.FocalLengthIn35mmFilm: 36}
+    assert _pixels(_photo(tmp_path, whole | zoomed, nikon)) == pytest.approx(720)
+    assert _pixels(_photo(tmp_path, whole | {BASE.DigitalZoomRatio: 0}, nikon)) == pytest.approx(360)
+
+
+@pytest.mark.parametrize(
+    ("maker", "model", "focal", "equivalent"),
+    [
+        ("Canon", "Canon EOS 5D Mark II", 50, 50.1),
+        ("Canon", "Canon EOS 550D", 50, 80.7),
+        ("Canon", "Canon EOS R7", 50, 80.7),
+        ("Canon", "Canon EOS R5", 50, 50.1),
+        ("NIKON CORPORATION", "NIKON D850", 50, 50.1),
+        ("NIKON CORPORATION", "NIKON D5000", 50, 76.3),
+        ("NIKON CORPORATION", "NIKON Z 6_2", 50, 50.1),
+        ("SONY", "ILCE-7M3", 50, 50.1),
+        ("SONY", "ILCE-6000", 50, 76.6),
+        ("SONY", "DSC-RX100M3", 8.8, 24),
+        ("FUJIFILM", "X-T3", 23, 35.1),
+        ("OLYMPUS IMAGING CORP.", "E-M5", 25, 52),
+        ("Panasonic", "DMC-GH4", 25, 52),
+        ("DJI", "FC6310", 8.8, 24),
+        ("DJI", "FC300X", 3.61, 21),
+        ("Apple", "iPhone 4\x00", 3.85, 30.8),
+    ],
+)
+def test_cameras_that_state_only_millimetres(
+    tmp_path: Path, maker: str, model: str, focal: float, equivalent: float
+) -> None:
+    path = _photo(tmp_path, {BASE.FocalLength: focal}, {BASE.Make: maker, BASE.Model: model})
+    assert _pixels(path) == pytest.approx(equivalent * 10, rel=0.015)
+    prior = probe(path).focal_prior
+    assert prior is not None and prior.source == "exif focal length, sensor by model"
+
+
+@pytest.mark.parametrize("model", ["iPhone 15 Pro", "EOS", "", "COOLPIX P900"])
+def test_cameras_that_are_not_listed(tmp_path: Path, model: str) -> None:
+    assert _pixels(_photo(tmp_path, {BASE.FocalLength: 4.3}, {BASE.Make: "Apple", BASE.Model: model})) is None
+
+
 @pytest.mark.parametrize(
     "camera",
     [

@@ -12,11 +12,13 @@ from typing import Any
 from PIL import ExifTags, Image
 
 from .photo import FocalPrior
+from .sensors import sensor_width
 
 # What Pillow raises where a file is not as its format says.
 DAMAGED = (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, OverflowError, EOFError, struct.error)
 _MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # FocalPlaneResolutionUnit: inch, cm, mm, micrometre
 _FILM_WIDTH = 36.0  # mm: the long side of the frame that "35 mm equivalent" refers to
+_ALIKE = 0.08  # relative: equivalents are whole millimetres, and some makers count along the diagonal
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def read_exif(image: Image.Image) -> ExifFacts:
     orientation = main.get(ExifTags.Base.Orientation, 1)
     return ExifFacts(
         orientation=orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1,
-        focal_prior=_focal_prior(camera, image.size),
+        focal_prior=_focal_prior(main, camera, image.size),
         lens=_lens(main, camera),
     )
 
@@ -52,21 +54,38 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) and number > 0 else None
 
 
-def _focal_prior(camera: dict[int, Any], size: tuple[int, int]) -> FocalPrior | None:
+def _focal_prior(main: Image.Exif, camera: dict[int, Any], size: tuple[int, int]) -> FocalPrior | None:
+    """From the 35 mm equivalent, else from millimetres and the sensor's resolution, else from its width by model.
+
+    The equivalent has the digital zoom in it (as makers mean it), unless a known sensor shows that it has not.
+    """
     long_side = max(size)
+    zoom = max(_number(camera.get(ExifTags.Base.DigitalZoomRatio)) or 1.0, 1.0)
+    focal = _number(camera.get(ExifTags.Base.FocalLength))
+    width = sensor_width(_text(main, ExifTags.Base.Make), _text(main, ExifTags.Base.Model))
     equivalent = _number(camera.get(ExifTags.Base.FocalLengthIn35mmFilm))
     if equivalent is not None:
+        unzoomed = focal / width * _FILM_WIDTH if focal and width else None
+        if unzoomed is not None and abs(equivalent / unzoomed - 1) < _ALIKE:
+            equivalent *= zoom
         return _plausible(equivalent / _FILM_WIDTH * long_side, long_side, "exif 35 mm equivalent")
-    focal = _number(camera.get(ExifTags.Base.FocalLength))
+    if focal is None:
+        return None
     resolution = _number(camera.get(ExifTags.Base.FocalPlaneXResolution))
     unit = _MM_PER_UNIT.get(camera.get(ExifTags.Base.FocalPlaneResolutionUnit, 2))
-    if focal is None or resolution is None or unit is None:
-        return None
-    # The resolution refers to the size that the camera stored; the file may have been scaled since.
-    stored_width = _number(camera.get(ExifTags.Base.ExifImageWidth)) or size[0]
-    stored_height = _number(camera.get(ExifTags.Base.ExifImageHeight)) or size[1]
-    pixels = focal * resolution / unit * long_side / max(stored_width, stored_height)
-    return _plausible(pixels, long_side, "exif focal plane resolution")
+    if resolution is not None and unit is not None:
+        # The resolution refers to the size that the camera stored; the file may have been scaled since.
+        stored_width = _number(camera.get(ExifTags.Base.ExifImageWidth)) or size[0]
+        stored_height = _number(camera.get(ExifTags.Base.ExifImageHeight)) or size[1]
+        pixels = zoom * focal * resolution / unit * long_side / max(stored_width, stored_height)
+        return _plausible(pixels, long_side, "exif focal plane resolution")
+    if width is not None:
+        return _plausible(zoom * focal / width * long_side, long_side, "exif focal length, sensor by model")
+    return None
+
+
+def _text(main: Image.Exif, tag: int) -> str:
+    return str(main.get(tag) or "").strip("\x00 ")
 
 
 def _plausible(pixels: float, long_side: int, source: str) -> FocalPrior | None:

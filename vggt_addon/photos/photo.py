@@ -12,7 +12,7 @@ class FocalPrior:
     """A focal length that the file claims. A prior: photos may have been cropped, and makers round."""
 
     pixels: float  # of the upright photo, along its long side
-    source: str  # "exif 35 mm equivalent" or "exif focal plane resolution"
+    source: str  # "exif 35 mm equivalent", "exif focal plane resolution" or "exif focal length, sensor by model"
 
 
 @dataclass(frozen=True)
