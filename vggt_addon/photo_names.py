@@ -21,7 +21,8 @@ def is_clip(file: Path) -> bool:
 def is_photo_or_clip(file: Path) -> bool:
     """Whether `file`, found in a folder, is one of the artist's by its name; hidden files are not."""
     known = file.suffix.lower() in EXTENSIONS or is_clip(file)
-    return known and not file.name.startswith(".") and file.is_file()
+    dangling = file.is_symlink() and not file.exists()  # is one of them, and is to be missed by name
+    return known and not file.name.startswith(".") and (file.is_file() or dangling)
 
 
 def photos_in(folder: Path) -> list[Path]:

@@ -46,12 +46,18 @@ def opened(path: Path) -> Iterator[Image.Image]:
                     raise PhotoError(f"{path.name} has only {width} x {height} pixels, too few to work with.")
                 yield image
     except FileNotFoundError as error:
+        if path.is_symlink():
+            raise PhotoError(f"{path.name} is a link to a file that is not there.", repr(error)) from error
         raise PhotoError(f"{path} does not exist any more.", repr(error)) from error
     except PermissionError as error:
         raise PhotoError(f"{path} may not be read: check the file's permissions.", repr(error)) from error
     except UnidentifiedImageError as error:
         raise PhotoError(f"{path.name} is not a {KINDS} picture, or is damaged.", repr(error)) from error
-    except (*DAMAGED, MemoryError, Image.DecompressionBombError, RuntimeError, EOFError) as error:
+    except Image.DecompressionBombError as error:
+        raise PhotoError(f"{path.name} claims more pixels than any photo has.", repr(error)) from error
+    except (*DAMAGED, MemoryError, RuntimeError) as error:
+        if path.is_symlink() and not path.exists():  # in a circle
+            raise PhotoError(f"{path.name} is a link to a file that is not there.", repr(error)) from error
         raise PhotoError(f"{path.name} is damaged and cannot be read: export it again.", repr(error)) from error
 
 

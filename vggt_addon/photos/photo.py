@@ -40,6 +40,7 @@ class Photo:
     lens: str  # camera, lens and focal length as EXIF names them; photos of one size and lens share intrinsics
     shown_as_is: bool  # the file itself is an upright 8-bit sRGB picture that Blender reads
     frame: ClipFrame | None = None  # None: a photo of its own
+    stamp: tuple[int, int] | None = None  # the file's size and time of change (ns) when it was looked at
     remark: str = ""  # for the artist: what of the file was not used; "" where all of it is
 
     @property

@@ -13,7 +13,7 @@ from PIL import Image
 from ..errors import PhotoError
 from .color_space import color_profile, hdr
 from .exif import DAMAGED, read_exif
-from .opening import MIN_SIDE, opened
+from .opening import opened
 from .photo import Photo
 from .srgb import is_plain, opacity_of, srgb_on_white
 
@@ -32,6 +32,7 @@ TURNS = {
 
 def probe(path: Path) -> Photo:
     """What `path` is, from its header and its bytes' hash. Raises PhotoError where it is no photo that can be read."""
+    stamp = _stamp(path)
     with opened(path) as image:
         pictures = _pictures(image)
         plain = image.format in _BLENDER_READS and pictures == 1 and is_plain(image)
@@ -50,6 +51,7 @@ def probe(path: Path) -> Photo:
         focal_prior=facts.focal_prior,
         lens=facts.lens,
         shown_as_is=plain and facts.orientation == 1,
+        stamp=stamp,
         remark=remark,
     )
 
@@ -86,9 +88,7 @@ def decode(photo: Photo, at_least: int | None = None, *, to_the_pixel: bool = Tr
         if at_least is not None:
             _shrink_while_decoding(image, at_least, to_the_pixel)
         pixels = np.asarray(srgb_on_white(_turned(image, photo), profile), dtype=np.uint8)
-    aspect = pixels.shape[1] / pixels.shape[0] / (photo.width / photo.height)
-    if not 0.98 < aspect < 1.02 and min(pixels.shape[:2]) > MIN_SIDE:
-        raise PhotoError(f"{photo.name} has changed while it was in use: add it again.")
+    _check_unchanged(photo)
     return pixels
 
 
@@ -98,8 +98,25 @@ def opacity(photo: Photo) -> NDArray[np.uint8] | None:
     None where `decode` knows of no transparency. Raises PhotoError as that does.
     """
     with opened(photo.path) as image:
-        opaque = opacity_of(_turned(image, photo))
-        return None if opaque is None else np.asarray(opaque, dtype=np.uint8)
+        found = opacity_of(_turned(image, photo))
+        opaque = None if found is None else np.asarray(found, dtype=np.uint8)
+    _check_unchanged(photo)
+    return opaque
+
+
+def _check_unchanged(photo: Photo) -> None:
+    """Raises PhotoError where the file is another one than was looked at; a new time alone does no harm."""
+    if photo.stamp not in (None, _stamp(photo.path)) and file_sha256(photo.path) != photo.sha256:
+        raise PhotoError(f"{photo.name} has changed while it was in use: add it again.")
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of change; None where the file is gone, which whoever opens it says better."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _turned(image: Image.Image, photo: Photo) -> Image.Image:
