@@ -125,7 +125,7 @@ def remove_runtime(options: argparse.Namespace, console: Console) -> None:
 def show_diagnosis(options: argparse.Namespace, console: Console) -> None:
     """A text, line by line."""
     log = options.log or log_stem(options).with_name(f"{LOG}.log")
-    *lines, last = diagnose(_folder(options), online=True, log=log).splitlines()
+    *lines, last = diagnose(_folder(options), online=None, log=log).splitlines()
     for line in lines:
         console.say(line)
     console.result(last)

@@ -94,3 +94,22 @@ def test_a_tool_on_the_path_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     tool.chmod(0o755)
     monkeypatch.setattr(accelerator, "_nvidia_tool", lambda system: str(tool))
     assert accelerator.probe().name == "NVIDIA GeForce RTX 4070"
+
+
+def test_on_windows_only_the_systems_own_folders_are_looked_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A name alone would be searched for in the current folder first, where a planted program may lie."""
+    planted = tmp_path / "photos" / "nvidia-smi"
+    planted.parent.mkdir()
+    planted.write_text("#!/bin/sh\n")
+    planted.chmod(0o755)
+    monkeypatch.chdir(planted.parent)
+    monkeypatch.setenv("PATH", str(planted.parent))
+    monkeypatch.setenv("SYSTEMROOT", str(tmp_path / "Windows"))
+    monkeypatch.setenv("PROGRAMFILES", str(tmp_path / "Program Files"))
+    assert accelerator._nvidia_tool("Windows") is None
+    older = tmp_path / "Program Files" / "NVIDIA Corporation" / "NVSMI" / "nvidia-smi.exe"
+    newer = tmp_path / "Windows" / "System32" / "nvidia-smi.exe"
+    for tool in (older, newer):
+        tool.parent.mkdir(parents=True)
+        tool.write_text("")
+        assert accelerator._nvidia_tool("Windows") == str(tool)

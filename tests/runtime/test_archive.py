@@ -80,6 +80,20 @@ def test_made_and_installed_without_a_network(
     assert next(folder.glob("e2/lib/python3*/site-packages/gamma/__init__.py")).exists()
 
 
+def test_an_archive_of_another_build_takes_the_place_of_what_is_ready(
+    changed: Callable[[Change], Path], install: Callable[..., Record], folder: Path
+) -> None:
+    def other_build(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
+        manifest["backend"] = "cu126"
+
+    made = install(backend="cpu")
+    archive = changed(other_build)
+    record = install(archive=archive, online=False)
+    assert (made.environment, record.environment) == ("e1", "e2")
+    assert (made.backend, record.backend) == ("cpu", "cu126")
+    assert install(archive=archive, online=False) == record
+
+
 def test_the_network_is_really_cut(archive: Path, folder: Path, locked: Path) -> None:
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-rn", "true"], check=False).returncode:
         pytest.skip("unshare cannot cut the network here")

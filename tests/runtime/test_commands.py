@@ -75,7 +75,9 @@ def test_a_failure_is_a_sentence_and_exit_code_1(typed: Typed, folder: Path) -> 
 
 def test_a_diagnosis_is_text(folder: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["runtime", "diagnose", "--runtime-folder", str(folder), "--log", str(tmp_path / "log.txt")]) == 0
-    assert "runtime: none" in capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert "runtime: none" in told
+    assert "online access: outside of Blender the network is used, unless --offline is said" in told
 
 
 def test_a_list_of_packages_that_is_none(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

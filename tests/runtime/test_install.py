@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,13 +17,15 @@ import pytest
 from vggt_addon.errors import Cancelled, InstallError
 from vggt_addon.progress import never, no_progress
 from vggt_addon.runtime import install as install_module
-from vggt_addon.runtime import tools
+from vggt_addon.runtime import layout, tools, upkeep
+from vggt_addon.runtime.accelerator import Accelerator
 from vggt_addon.runtime.integrity import installed
 from vggt_addon.runtime.layout import Layout, packages_of, python_of
-from vggt_addon.runtime.locked import load_lock
-from vggt_addon.runtime.record import Record, read_record
+from vggt_addon.runtime.locked import Lock, load_lock
+from vggt_addon.runtime.record import Record, read_record, write_record
 from vggt_addon.runtime.state import Condition, RuntimeState, runtime_state, worker_python
 from vggt_addon.runtime.upkeep import remove, verify
+from vggt_addon.weights.file_lock import file_lock
 
 Install = Callable[..., Record]
 
@@ -337,3 +340,163 @@ def test_the_order_of_stages_never_falls(install: Install, locked: Path, folder:
     install_module.install(request, lambda stage, fraction: told.append(fraction), never)
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_what_was_made_for_the_processor_stays_so(
+    install: Install, folder: Path, monkeypatch: pytest.MonkeyPatch, locked: Path, repair: bool
+) -> None:
+    """Even where a driver says that there is a GPU now; unless another build is asked for by its name."""
+    assert install(backend="cpu").backend == "cpu"
+    card = Accelerator("nvidia", "RTX", 1, "580", 9.0)
+    monkeypatch.setattr(install_module, "probe", lambda: card)
+    (site_of(folder) / "gamma-2.5.dist-info").rename(site_of(folder) / "gamma-2.6.dist-info")
+    assert install(repair=repair).backend == "cpu"
+    assert install(backend="cu126", repair=repair).backend == "cu126"
+
+
+def test_folders_that_cannot_be_cleared_are_no_failure(
+    install: Install, folder: Path, locked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runtime is ready by then."""
+    really = layout.delete
+
+    def delete(path: Path) -> None:
+        if path.name in ("tools", "downloads"):
+            raise InstallError("in use")
+        really(path)
+
+    monkeypatch.setattr(layout, "delete", delete)
+    install()
+    assert state_of(folder, locked).condition is Condition.READY
+    assert names(folder) == ["current.json", "downloads", "e1", "lock", "tools"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for Python is a shell script")
+@pytest.mark.parametrize(
+    ("says", "sentence"),
+    [
+        ("Error: [Errno 28] No space left on device", "The disk is full"),
+        ("Error: [Errno 13] Permission denied: lib", "cannot be written"),
+        ("[WinError 112] Es steht nicht genug Speicherplatz auf dem Datentraeger zur Verfuegung", "The disk is full"),
+    ],
+)
+def test_a_disk_that_takes_no_environment_is_no_fault_of_the_python(
+    install: Install, folder: Path, tmp_path: Path, says: str, sentence: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\n[ "$3" = venv ] && {{ echo "{says}" >&2; exit 1; }}\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    with pytest.raises(InstallError, match=sentence):
+        install(python=python)
+    assert not Layout(folder).environments()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for Python is a shell script")
+def test_a_python_without_venv_where_nothing_may_be_fetched(install: Install, folder: Path, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\n[ "$3" = venv ] && exit 1\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    with pytest.raises(InstallError, match="No environment can be made with the Python"):
+        install(python=python, online=False)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for Python is a shell script")
+def test_uv_leaves_nothing_in_the_users_cache(
+    install: Install, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\n[ "$3" = venv ] && exit 1\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    install(python=python)
+    assert not list((tmp_path / "cache").glob("uv*"))
+    assert names(folder) == ["current.json", "e1", "lock"]
+
+
+def test_a_removal_that_is_stopped_half_way_is_gone_on_with(
+    install: Install, folder: Path, locked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install()
+    really = layout.delete
+
+    def delete(path: Path) -> None:
+        if path.name == "e1":
+            raise InstallError("in use")
+        really(path)
+
+    monkeypatch.setattr(upkeep, "delete", delete)
+    with pytest.raises(InstallError, match="in use"):
+        remove(folder, no_progress, never)
+    state = state_of(folder, locked)
+    assert (state.condition, state.leftovers, state.python) == (Condition.NONE, True, None)
+    monkeypatch.undo()
+    remove(folder, no_progress, never)
+    assert not folder.exists()
+
+
+def test_a_removal_asks_for_a_cancel_only_while_it_waits(install: Install, folder: Path) -> None:
+    install()
+    with file_lock(Layout(folder).lock, no_progress, never), pytest.raises(Cancelled):
+        remove(folder, no_progress, lambda: True)
+    assert names(folder) == ["current.json", "e1", "lock"]
+    remove(folder, no_progress, lambda: True)
+    assert not folder.exists()
+
+
+def test_a_lock_that_stays_is_no_failure_of_a_removal(
+    install: Install, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where another Blender that waits has it open."""
+    install()
+    really = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "lock":
+            raise PermissionError(errno.EACCES, "open")
+        really(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    remove(folder, no_progress, never)
+    assert names(folder) == ["lock"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not remove a file that is open")
+def test_who_waits_for_a_removal_installs_with_nobody_beside(install: Install, folder: Path, locked: Path) -> None:
+    """The removal takes the lock's file away, which the others wait for."""
+    install()
+    made: list[Record] = []
+    waiting = threading.Event()
+    request = install_module.Request(folder, Path(sys.executable), True, lock=load_lock(locked))
+    threads = [
+        threading.Thread(
+            target=lambda: made.append(install_module.install(request, lambda *told: waiting.set(), never))
+        )
+        for _ in range(2)
+    ]
+
+    def removing(stage: str, fraction: float) -> None:
+        for thread in threads:
+            thread.start()
+        assert waiting.wait(10.0)
+
+    remove(folder, removing, never)
+    for thread in threads:
+        thread.join()
+    assert len(made) == 2
+    assert made[0] == made[1]
+    assert names(folder) == ["current.json", "e1", "lock"]
+
+
+def test_torch_that_does_not_start_is_damage(install: Install, folder: Path, locked: Path, index: Any) -> None:
+    install()
+    lock = Lock(load_lock(locked).packages, "2.0")  # there is no torch in the environment
+    path = Layout(folder).current
+    record = read_record(path)
+    assert record is not None
+    write_record(path, replace(record, lock=lock.id))
+    with pytest.raises(InstallError, match="PyTorch cannot be started"):
+        verify(folder, lock, no_progress, never)
+    state = runtime_state(folder, lock_id=lock.id)
+    assert (state.condition, state.repairable, state.python) == (Condition.DAMAGED, True, None)
+    assert state.sentence == "The runtime is damaged: PyTorch is not whole, or does not start. Repair it."

@@ -15,10 +15,11 @@ from vggt_addon.errors import FormatError, InstallError
 from vggt_addon.progress import never, no_progress
 from vggt_addon.runtime.diagnosis import diagnose, private
 from vggt_addon.runtime.integrity import Installed, damaged, installed, intact, recorded
-from vggt_addon.runtime.layout import Layout, packages_of, sweep
+from vggt_addon.runtime.layout import Layout, packages_of, starts, sweep
 from vggt_addon.runtime.locked import Wheel
 from vggt_addon.runtime.record import Device, Package, Record, known_record, read_record, write_record
-from vggt_addon.runtime.room import check_names, check_space
+from vggt_addon.runtime.reuse import take_over
+from vggt_addon.runtime.room import check_names, check_space, installed_size
 from vggt_addon.runtime.state import Condition, runtime_state, worker_python
 
 RECORD = Record(
@@ -49,7 +50,10 @@ def made(folder: Path) -> Path:
     (site / "alpha-1.0.dist-info" / "RECORD").write_text(
         f"alpha.py,sha256={DIGEST},6\n../../../bin/alpha,sha256=x,3\nalpha-1.0.dist-info/RECORD,,\n"
     )
-    (place / "pyvenv.cfg").write_text("")
+    home = folder.parent / "Blender's Python"
+    home.mkdir()
+    (home / ("python.exe" if windows else "python3.11")).write_text("")
+    (place / "pyvenv.cfg").write_text(f"home = {home}\ninclude-system-site-packages = false\n", encoding="utf-8")
     python = place / ("Scripts/python.exe" if windows else "bin/python")
     python.parent.mkdir()
     python.write_text("")
@@ -124,7 +128,9 @@ def test_integrity(made: Path) -> None:
     assert damaged(site, RECORD.packages, no_progress, never) == ["alpha"]
 
 
-@pytest.mark.parametrize("text", ["", "a,b,c\n", f"alpha.py,sha256={DIGEST},notanumber\n", "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "a,b,c\n", f"alpha.py,sha256={DIGEST},6\n\n", f"alpha.py,sha256={DIGEST},notanumber\n", "\0"]
+)
 def test_a_list_of_files_that_is_none_is_damage(made: Path, text: str) -> None:
     metadata = site_of(made) / "alpha-1.0.dist-info"
     (metadata / "RECORD").write_text(text)
@@ -204,3 +210,62 @@ def test_nothing_heavy_is_imported() -> None:
     command = [sys.executable, "-I", "-c", f"{code} print(*sys.modules)", str(Path(__file__).parents[2])]
     told = subprocess.run(command, capture_output=True, text=True, check=True)
     assert not {"numpy", "torch", "urllib.request", "ssl", "tqdm"} & set(told.stdout.split())
+
+
+def test_a_launcher_outlives_the_python_that_it_starts(made: Path) -> None:
+    """As on Windows, where an environment's python.exe is a copy."""
+    assert starts(made / "e1")
+    (home,) = made.parent.glob("Blender*")
+    for program in home.iterdir():
+        program.rename(home / "other.dll")
+    state = runtime_state(made, (3, 11), RECORD.lock)
+    assert (state.condition, state.python) == (Condition.DAMAGED, None)
+    assert "its Python is gone" in state.sentence
+
+
+@pytest.mark.parametrize("text", ["", "home =\n", "home = \0\n", "home = /nowhere/at/all\n", "version = 3.11\n"])
+def test_an_environment_that_does_not_say_what_it_was_made_from(made: Path, text: str) -> None:
+    (made / "e1" / "pyvenv.cfg").write_text(text)
+    assert not starts(made / "e1")
+
+
+def test_on_windows_a_python_is_an_exe(made: Path) -> None:
+    (home,) = made.parent.glob("Blender*")
+    (home / "python.exe").unlink(missing_ok=True)
+    assert not starts(made / "e1", windows=True)
+    (home / "python.exe").write_text("")
+    assert starts(made / "e1", windows=True)
+
+
+@pytest.mark.parametrize("name", ["e1", "downloads", "tools", "python", ".current.json.part"])
+def test_what_is_left_without_a_runtime_can_be_removed(folder: Path, name: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "lock").write_text("")
+    (folder / "mine").mkdir()
+    assert not runtime_state(folder).leftovers
+    (folder / name).mkdir()
+    state = runtime_state(folder)
+    assert (state.condition, state.leftovers) == (Condition.NONE, True)
+    assert "remove that" in state.sentence
+
+
+def test_a_runtime_is_no_leftover(made: Path) -> None:
+    assert not runtime_state(made, (3, 11), RECORD.lock).leftovers
+
+
+def test_a_list_of_files_that_is_none_is_said_and_does_not_stop_the_count(made: Path, tmp_path: Path) -> None:
+    site = site_of(made)
+    (site / "beta-1.0.dist-info").mkdir()
+    (site / "beta-1.0.dist-info" / "RECORD").write_text("\n")
+    assert installed_size(site) == 6
+    beta = Wheel("beta", "1.0", "beta-1.0-py3-none-any.whl", "", "", 0)
+    with pytest.raises(InstallError, match="beta was changed while it was taken over, so nothing was installed"):
+        take_over(site, tmp_path / "new", [beta], never)
+    (site / "beta-1.0.dist-info" / "RECORD").unlink()
+    assert installed_size(site) == 6
+
+
+@pytest.mark.parametrize(("online", "words"), [(True, "on\n"), (False, "off\n"), (None, "unless --offline is said\n")])
+def test_a_diagnosis_says_whether_the_network_may_be_used(tmp_path: Path, online: bool | None, words: str) -> None:
+    line = next(line for line in diagnose(tmp_path, online=online).splitlines(True) if line.startswith("online"))
+    assert line.endswith(words)

@@ -14,10 +14,12 @@ import pytest
 
 from vggt_addon.jobs.launch import Launch
 from vggt_addon.jobs.status import JobState, JobStatus
+from vggt_addon.progress import never, no_progress
 from vggt_addon.runtime.layout import Layout
 from vggt_addon.runtime.locked import load_lock
 from vggt_addon.runtime.state import Condition, runtime_state
 from vggt_addon.runtime.task import NOT_STARTED, STOPPED, RuntimeTask, runtime_launch
+from vggt_addon.weights.file_lock import file_lock
 
 posix = pytest.mark.skipif(os.name == "nt", reason="processes are listed by ps")
 
@@ -197,3 +199,57 @@ def test_nobody_waits_for_it(launch: Callable[..., Launch], start: Callable[[Lau
     task.cancel()
     assert time.monotonic() - started < 0.5
     end_of(task, 3.0)
+
+
+@posix
+def test_a_removal_that_has_begun_goes_to_its_end(launch: Callable[..., Launch], folder: Path) -> None:
+    """Also where nobody listens any more, in the middle of many files."""
+    for number in range(40):
+        (folder / "e1" / str(number)).mkdir(parents=True)
+        for name in range(100):
+            (folder / "e1" / str(number) / str(name)).write_text("")
+    made = launch("remove")
+    process = subprocess.Popen(
+        made.command, env=dict(made.environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdin is not None and process.stdout is not None
+    until(lambda: not (folder / "e1" / "0").exists() or not (folder / "e1" / "39").exists())
+    process.stdin.close()
+    process.wait(30.0)
+    process.stdout.close()
+    assert not folder.exists()
+
+
+def test_a_removal_is_cancelled_while_it_waits(launch: Callable[..., Launch], folder: Path, locked: Path) -> None:
+    (folder / "e1").mkdir(parents=True)
+    with file_lock(Layout(folder).lock, no_progress, never):
+        task = RuntimeTask(launch("remove"), "remove")
+        until(lambda: task.status().stage == "Waiting for another run")
+        task.cancel()
+        assert end_of(task, 3.0).state is JobState.CANCELLED
+    assert (folder / "e1").exists()
+
+
+@posix
+def test_a_removal_that_fails_after_a_cancel_says_so(folder: Path, tmp_path: Path) -> None:
+    """What it says last counts: something is left."""
+    program = (
+        "import sys, time; sys.path.insert(0, sys.argv[1])\n"
+        "from vggt_addon.jobs.protocol import Failed, encode\n"
+        "sys.stdin.buffer.readline(); time.sleep(0.3)\n"
+        "sys.stdout.buffer.write(encode(Failed('runtime', 'Something is in use.', ''))); sys.stdout.flush()\n"
+    )
+    command = (sys.executable, "-c", program, str(Path(__file__).parents[2]))
+    task = RuntimeTask(Launch(command, dict(os.environ), tmp_path / "log.txt"), "remove")
+    task.cancel()
+    status = end_of(task, 10.0)
+    assert (status.state, status.sentence) == (JobState.FAILED, "Something is in use.")
+
+
+@pytest.mark.parametrize(("level", "there"), [("INFO", True), ("WARNING", False)])
+def test_the_log_has_what_was_asked_for(
+    launch: Callable[..., Launch], start: Callable[[Launch], RuntimeTask], tmp_path: Path, level: str, there: bool
+) -> None:
+    made = launch("remove", log_level=level)
+    assert end_of(start(made)).state is JobState.DONE
+    assert ("remove of" in (tmp_path / "log.txt").read_text(encoding="utf-8")) is there

@@ -12,6 +12,7 @@ import sys
 import time
 
 if sys.platform == "win32":
+    from .system_tool import kill_command
     from .windows_job import JobObject
 
 logger = logging.getLogger(__name__)
@@ -43,9 +44,10 @@ if sys.platform == "win32":
             if self._job is not None:
                 self._job.end()
                 return
-            command = ["taskkill", "/F", "/T", "/PID", str(self._process.pid)]
             try:
-                subprocess.run(command, capture_output=True, timeout=TOOL_SECONDS, creationflags=FLAGS)
+                subprocess.run(
+                    kill_command(self._process.pid), capture_output=True, timeout=TOOL_SECONDS, creationflags=FLAGS
+                )
             except (OSError, subprocess.TimeoutExpired) as error:
                 logger.warning("taskkill: %r", error)
                 self._process.kill()

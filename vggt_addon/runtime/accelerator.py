@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..jobs.process_tree import FLAGS
+from ..jobs.system_tool import windows_tool
 
 TOOL_SECONDS = 5.0  # a driver that is stuck takes for ever
 NVIDIA_QUERY = "name,memory.total,driver_version,compute_cap"
@@ -94,11 +95,12 @@ def rocm(told: str) -> Accelerator:
 
 
 def _nvidia_tool(system: str) -> str | None:
-    """Where the driver puts it, or where the path leads."""
+    """Where the driver puts it; else where the path leads, but not on Windows, where the current folder comes first."""
     if system == "Windows":
-        known = Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvidia-smi.exe"
-    else:
-        known = Path("/usr/bin/nvidia-smi")
+        older = Path(os.environ.get("PROGRAMFILES") or r"C:\Program Files", "NVIDIA Corporation", "NVSMI")
+        places = [windows_tool("nvidia-smi.exe"), older / "nvidia-smi.exe"]
+        return next((str(place) for place in places if place.is_file()), None)
+    known = Path("/usr/bin/nvidia-smi")
     return str(known) if known.exists() else shutil.which("nvidia-smi")
 
 

@@ -20,10 +20,15 @@ from .state import RuntimeState, runtime_state
 
 LINES = 60  # of the log
 _TAIL = 20_000  # bytes
+_ONLINE = {True: "on", False: "off", None: "outside of Blender the network is used, unless --offline is said"}
 
 
-def diagnose(folder: Path, *, online: bool, log: Path | None = None, more: Mapping[str, str] | None = None) -> str:
+def diagnose(
+    folder: Path, *, online: bool | None, log: Path | None = None, more: Mapping[str, str] | None = None
+) -> str:
     """Text about this machine, the runtime in `folder`, and the end of `log`; `more` adds lines, as Blender's version.
+
+    `online` is Blender's online access; None outside of Blender.
 
     Takes up to seconds, since drivers are asked; raises nothing.
     """
@@ -36,7 +41,7 @@ def diagnose(folder: Path, *, online: bool, log: Path | None = None, more: Mappi
         "processor": platform.machine(),
         "Python": f"{platform.python_version()} {sys.executable}",
         "accelerator": f"{card.kind}: {card.title} {card.note}".strip(),
-        "online access": "on" if online else "off",
+        "online access": _ONLINE[online],
         "package index": _index(configured()),
         "runtime": f"{state.condition.value}: {state.sentence}",
         **_record(state),

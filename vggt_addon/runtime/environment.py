@@ -14,7 +14,8 @@ from ..jobs.schema import from_json
 from ..progress import Cancel
 from .accelerator import NONE, probe
 from .children import NotStartedError, run
-from .layout import Layout, delete, packages_of, python_of
+from .failures import UNEXPLAINED
+from .layout import Layout, clear, packages_of, python_of
 from .locked import Lock
 from .platforms import PYTHONS
 from .record import Device
@@ -43,9 +44,8 @@ class Interpreter:
 def ask(program: Path, environment: Mapping[str, str], folder: Path, cancel: Cancel) -> Interpreter:
     """The Python `program`. Raises InstallError where it does not run, Cancelled."""
     try:
-        version = json.loads(run([str(program), "-I", "-c", _ASK], environment, folder, cancel))
-        return Interpreter(program, ".".join(str(int(number)) for number in version))
-    except (NotStartedError, ValueError, TypeError) as error:
+        return _asked(program, environment, folder, cancel)
+    except NotStartedError as error:
         raise InstallError(
             f"{program} cannot be run, so nothing was installed: install Blender again, or name another Python.",
             repr(error),
@@ -57,20 +57,23 @@ def create(
 ) -> Interpreter:
     """An empty environment of `base` in `place`: by its own `venv`, else by the tool, else of a Python that uv fetches.
 
-    Raises InstallError, Cancelled.
+    Only what speaks of this Python leads on to the next way: a full disk is one with any. Raises InstallError,
+    Cancelled.
     """
     ways: list[Callable[[], object]] = []
     if base.minor in PYTHONS:
         own = [str(base.program), "-I", "-m", "venv", "--without-pip", str(place)]
         ways.append(lambda: run(own, environment, layout.folder, cancel))
-        ways.append(lambda: tool.get().create(base.program, place, cancel))
+        ways.append(lambda: tool.needed().create(base.program, place, cancel))
     for way in ways:
         try:
             way()
-            return ask(python_of(place), environment, layout.folder, cancel)
+            return _asked(python_of(place), environment, layout.folder, cancel)
         except (NotStartedError, InstallError) as error:
             logger.warning("no environment by %s: %r %s", base.program, error, getattr(error, "detail", ""))
-            delete(place)
+            clear(place)
+            if isinstance(error, InstallError) and error.sentence != UNEXPLAINED:
+                raise
     if tool.online and isinstance(found := tool.get(), UvTool):
         found.create(found.managed_python(layout.python, cancel), place, cancel)
         return ask(python_of(place), environment, layout.folder, cancel)
@@ -78,6 +81,15 @@ def create(
         f"No environment can be made with the Python {base.version} of this Blender, so nothing was installed: allow "
         "online access, so that another Python can be fetched, or use Blender 4.2 to 5.2."
     )
+
+
+def _asked(program: Path, environment: Mapping[str, str], folder: Path, cancel: Cancel) -> Interpreter:
+    """As `ask`; raises NotStartedError where it does not run or answers nonsense."""
+    told = run([str(program), "-I", "-c", _ASK], environment, folder, cancel)
+    try:
+        return Interpreter(program, ".".join(str(int(number)) for number in json.loads(told)))
+    except (ValueError, TypeError) as error:
+        raise NotStartedError(f"{program} says {told[:200]!r}") from error
 
 
 def try_device(python: Path, environment: Mapping[str, str], lock: Lock, cancel: Cancel) -> tuple[Device, str]:
@@ -128,3 +140,12 @@ class ToolSource:
         if self._tool is None:
             self._tool = self._get()
         return self._tool
+
+    def needed(self) -> Tool:
+        """As `get`; raises NotStartedError where there is none and none may be fetched."""
+        try:
+            return self.get()
+        except InstallError as error:
+            if self.online:
+                raise
+            raise NotStartedError(f"no tool is there: {error!r}") from error

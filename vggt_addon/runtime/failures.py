@@ -51,12 +51,14 @@ def disk_full(path: Path) -> str:
 def explained_output(text: str, folder: Path) -> str:
     """The sentence for what uv or pip has printed before it failed."""
     lowered = text.lower()
-    if re.search(r"no space left|os error (28|112)\b|disk quota", lowered):
+    if re.search(r"no space left|(os error|errno|winerror) (28|112)\b|disk quota", lowered):
         return disk_full(folder)
     if re.search(r"failed to fetch|error sending request|dns error|timed out|connection (error|broken|reset)", lowered):
         host = _HOST.search(text)
         return unreachable(host[1] if host else "", text).sentence
-    if re.search(r"permission denied|read-only file system|os error (5|13|30)\b", lowered):
+    if re.search(
+        r"permission denied|read-only file system|(os error|winerror) (5|19)\b|(os error|errno) (13|30)\b", lowered
+    ):
         return f"{folder} cannot be written: make that folder writable, then try again."
     if re.search(r"no solution found|no matching distribution|not found in the package registry", lowered):
         return NOT_OFFERED

@@ -19,7 +19,7 @@ from .environment import Interpreter, ToolSource, ask, create, site_of, try_devi
 from .failures import OFFLINE, unwritable
 from .fetch import fetch_all, with_sizes
 from .integrity import damaged, missing
-from .layout import Layout, delete, packages_of, sweep
+from .layout import Layout, clear, delete, packages_of, sweep
 from .locked import Lock, Wheel, load_lock
 from .network import Network
 from .offer import choose_backend
@@ -40,7 +40,8 @@ class Request:
     folder: Path  # of the runtime
     python: Path  # Blender's
     online: bool  # whether the network may be used
-    backend: str = "auto"  # torch's build: auto by the driver; "index" as the package index has it; cpu, cu126, ...
+    # torch's build: "auto" as it is, where there is none by the driver; "index" as the package index has it; cpu, ...
+    backend: str = "auto"
     archive: Path | None = None  # see archive.py; then the network is not used
     repair: bool = False  # look into every file, even if all seems well
     lock: Lock = field(default_factory=load_lock)
@@ -85,7 +86,10 @@ class _Making:
             self._network is not None,
         )
         system = platform.split("-")[0]
-        self._backend = manifest.backend if manifest is not None else choose_backend(request.backend, probe(), system)
+        self._asked = manifest.backend if manifest is not None else request.backend
+        # What was made for the processor stays so: a repair is not to bring gigabytes that nobody asked for.
+        wanted = old.backend if self._asked == "auto" and old is not None else self._asked
+        self._backend = wanted if manifest is not None else choose_backend(wanted, probe(), system)
 
     def run(self) -> Record:
         request, layout = self._request, self._layout
@@ -107,17 +111,17 @@ class _Making:
             record = self._checked(place, python, wheels, [wheel for wheel in wheels if wheel not in good])
             write_record(layout.current, record)
         except BaseException:
-            delete(place)
+            clear(place)
             raise
         sweep(layout, record.environment)
         for folder in (layout.downloads, layout.tools):
-            delete(folder)
+            clear(folder)
         self._progress("Done", 1.0)
         return record
 
     def _is_ready(self, base: Interpreter, old: Record) -> bool:
         """Whether there is nothing to do, perhaps because another Blender has just done it."""
-        if self._request.repair or self._request.backend not in ("auto", old.backend):
+        if self._request.repair or self._asked not in ("auto", old.backend):
             return False
         major, minor = (int(number) for number in base.minor.split("."))
         state = runtime_state(self._layout.folder, (major, minor), self._request.lock.id)
@@ -127,7 +131,7 @@ class _Making:
         """What is wanted, and those of it that the old environment has."""
         request, old = self._request, self._old
         whole = self._whole_of_old(python)
-        if old is not None and old.lock == request.lock.id and request.backend in ("auto", old.backend):
+        if old is not None and old.lock == request.lock.id and self._asked in ("auto", old.backend):
             known = [Wheel(each.name, each.version, each.file, each.sha256, "", 0) for each in old.packages]
             if len(whole) == len(known):
                 return known, known

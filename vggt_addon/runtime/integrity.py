@@ -82,6 +82,8 @@ def recorded(package: Installed) -> list[tuple[str, str, int]]:
     rows: list[tuple[str, str, int]] = []
     with (any_length(package.metadata) / "RECORD").open(encoding="utf-8", newline="") as file:
         for row in csv.reader(file):
+            if not row:
+                raise ValueError("a blank line")
             name = PurePosixPath(row[0])
             if name.is_absolute() or ".." in name.parts or "\\" in row[0] or ":" in row[0]:
                 continue  # a program outside of site-packages, which we never start

@@ -67,6 +67,12 @@ class Layout:
             return []
         return sorted(path for path in self.folder.iterdir() if _ENVIRONMENT.fullmatch(path.name))
 
+    def leftovers(self) -> list[Path]:
+        """All of ours that takes room, be there a runtime or not; for `remove`."""
+        part = self.current.with_name(f".{self.current.name}.part")
+        others = (self.current, part, self.downloads, self.tools, self.python)
+        return [*self.environments(), *(path for path in others if path.exists())]
+
     def new_environment(self) -> Path:
         """A name that is not taken."""
         taken = {int(path.name[1:]) for path in self.environments()}
@@ -79,7 +85,6 @@ class Layout:
         Raises Cancelled, and InstallError where the folder cannot be written, be it first or in the block.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             with file_lock(self.lock, progress, cancel):
                 yield
         except OSError as error:
@@ -89,6 +94,21 @@ class Layout:
 def python_of(environment: Path) -> Path:
     """The Python of an environment, which need not be there."""
     return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def starts(environment: Path, windows: bool = os.name == "nt") -> bool:
+    """Whether its Python and the one that it was made from are there.
+
+    On Windows the first is a copied launcher, which outlives the second: pyvenv.cfg says where that was.
+    """
+    try:
+        text = (environment / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+        home = re.search(r"^home\s*=[ \t]*(\S.*?)\s*$", text, re.MULTILINE)
+        if home is None or not python_of(environment).exists():
+            return False
+        return any(Path(home[1]).glob("python.exe" if windows else "python*"))
+    except (OSError, ValueError):  # ValueError: a NUL in it
+        return False
 
 
 def packages_of(environment: Path) -> Path | None:
@@ -110,10 +130,15 @@ def sweep(layout: Layout, current: str) -> None:
     """Remove all environments but the one named `current`, as far as the system lets them go; needs the lock."""
     for place in layout.environments():
         if place.name != current:
-            try:
-                delete(place)
-            except InstallError as error:  # on Windows, while a program in it runs; the next one removes it
-                logger.info("%s", error.detail)
+            clear(place)
+
+
+def clear(path: Path) -> None:
+    """Remove what is of no use any more. What the system keeps, as Windows does what is open, the next one removes."""
+    try:
+        delete(path)
+    except InstallError as error:
+        logger.info("%s", error.detail)
 
 
 def delete(path: Path) -> None:

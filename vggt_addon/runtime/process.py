@@ -30,13 +30,15 @@ from .upkeep import remove, verify
 logger = logging.getLogger("vggt_addon.runtime.process")  # where this module is __main__, too
 
 POLITE_SECONDS = 1.6  # to stop by itself once nobody listens any more
+REMOVE_SECONDS = 120.0  # the same for a removal, which goes to its end once it has begun
 OURS = "Something unexpected went wrong in the add-on, and the runtime is as it was: try again, or send the diagnosis."
 
 
 class _Process:
     """What it is asked, and whether it shall stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, polite: float) -> None:
+        self._polite = polite  # seconds
         self._stopped = threading.Event()
         self.channel = Channel(self.leave)
         self.reporter = Reporter(self.channel.send, JOB)
@@ -48,13 +50,13 @@ class _Process:
         return self._stopped.is_set()
 
     def leave(self) -> None:
-        """Stop soon, and at the latest after POLITE_SECONDS."""
+        """Stop soon, and at the latest after the polite seconds."""
         if not self._stopped.is_set():
             self._stopped.set()
             threading.Thread(target=self._leave_hard, name="leave", daemon=True).start()
 
     def _leave_hard(self) -> None:
-        time.sleep(POLITE_SECONDS)
+        time.sleep(self._polite)
         os._exit(1)
 
     def _listen(self) -> None:
@@ -98,9 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--archive", type=Path, help="install from there")
     parser.add_argument("--lock", type=Path, help="folder of another list of packages")
     parser.add_argument("--log", type=Path, help="file that the log is added to; without it, stderr")
+    parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING"), help="what is written")
     options = parser.parse_args(arguments)
-    process = _Process()
-    log_to(options.log)
+    process = _Process(REMOVE_SECONDS if options.action == "remove" else POLITE_SECONDS)
+    log_to(options.log, options.log_level)
     logger.info("%s of %s by %d", options.action, options.folder, os.getpid())
     end: protocol.Event
     try:

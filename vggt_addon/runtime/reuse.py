@@ -3,11 +3,13 @@
 This module imports nothing beyond the standard library.
 """
 
+import csv
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import InstallError
 from ..progress import Cancel, Progress, check
 from .failures import unwritable
 from .integrity import damaged, installed, recorded
@@ -30,7 +32,13 @@ def take_over(old: Path, new: Path, wheels: Sequence[Wheel], cancel: Cancel) -> 
     there = installed(old)
     old, new = any_length(old), any_length(new)
     for wheel in wheels:
-        for name, digest, _ in recorded(there[wheel.name]):
+        try:
+            rows = recorded(there[wheel.name])
+        except (KeyError, OSError, ValueError, csv.Error) as error:  # it was whole a moment ago
+            raise InstallError(
+                f"{wheel.name} was changed while it was taken over, so nothing was installed: try again.", repr(error)
+            ) from error
+        for name, digest, _ in rows:
             check(cancel)
             target = new / name
             if not digest and target.suffix == ".pyc":

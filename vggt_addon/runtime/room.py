@@ -3,6 +3,8 @@
 This module imports nothing beyond the standard library.
 """
 
+import csv
+import logging
 import shutil
 import sys
 import zipfile
@@ -14,6 +16,8 @@ from ..weights.disk import in_gigabytes
 from .failures import unwritable
 from .integrity import installed, recorded
 from .locked import Wheel
+
+logger = logging.getLogger(__name__)
 
 # Bytes on disk for a byte of wheel, measured on the locked versions: 3.7 without NVIDIA's libraries, 1.8 with them.
 UNPACKED = 3.8
@@ -60,8 +64,14 @@ def check_names(site: Path, files: Iterable[Path], limit: int | None = None) -> 
 
 
 def installed_size(site: Path) -> int:
-    """Bytes of all files of the packages in a site-packages folder, as their RECORDs say."""
-    return sum(size for package in installed(site).values() for _, _, size in recorded(package))
+    """Bytes of all files of the packages in a site-packages folder, as those of their RECORDs say that can be read."""
+    total = 0
+    for package in installed(site).values():
+        try:
+            total += sum(size for _, _, size in recorded(package))
+        except (OSError, ValueError, csv.Error) as error:  # what is whole is another's question
+            logger.warning("the size of %s is not known: %r", package.name, error)
+    return total
 
 
 def _longest_allowed() -> int:

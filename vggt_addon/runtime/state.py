@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import FormatError, InstallError
 from .integrity import missing
-from .layout import Layout, packages_of, python_of
+from .layout import Layout, packages_of, python_of, starts
 from .locked import load_lock
 from .record import Record, read_record
 
@@ -34,6 +34,7 @@ class RuntimeState:
     sentence: str  # for the artist: what is there, and what to do
     python: Path | None  # what the worker can be run with; None where it cannot
     record: Record | None  # what is known of it
+    leftovers: bool = False  # there is no runtime, but what is left of one, or of the making of one, can be removed
 
     @property
     def usable(self) -> bool:
@@ -59,7 +60,7 @@ def runtime_state(
     except FormatError as error:
         return RuntimeState(Condition.DAMAGED, f"The runtime is damaged: {error.sentence} Repair it.", None, None)
     if record is None:
-        return RuntimeState(Condition.NONE, "The runtime for VGGT is not installed.", None, None)
+        return _none(bool(layout.leftovers()))
     environment = folder / record.environment
     trouble = _trouble(environment, record)
     if trouble:
@@ -83,15 +84,24 @@ def worker_python(folder: Path) -> Path | None:
     return runtime_state(folder).python
 
 
+def _none(leftovers: bool) -> RuntimeState:
+    sentence = "The runtime for VGGT is not installed."
+    if leftovers:
+        sentence += " Something is left of one, or of an installation that was cut off: install it, or remove that."
+    return RuntimeState(Condition.NONE, sentence, None, None, leftovers)
+
+
 def _trouble(environment: Path, record: Record) -> str:
     """What is wrong with it, as far as names tell; empty where nothing is."""
-    if not (environment / "pyvenv.cfg").is_file() or not python_of(environment).exists():
+    if not starts(environment):
         return "its Python is gone, perhaps with the Blender that it was made by"
     site = packages_of(environment)
     gone = [package.name for package in record.packages] if site is None else missing(site, record.packages)
     bad = sorted({*gone, *record.damaged})
     if not bad:
         return ""
+    if bad == ["torch"]:
+        return "PyTorch is not whole, or does not start"
     return f"{', '.join(bad[:3])}{' and others' if len(bad) > 3 else ''} {'is' if len(bad) == 1 else 'are'} not whole"
 
 

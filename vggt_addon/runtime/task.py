@@ -2,7 +2,8 @@
 
     task = RuntimeTask(runtime_launch(python, folder, "install", online=True, log=log))
     task.status()                                      # from a timer, until its state has ended
-    task.cancel()                                      # ended within 2.5 seconds, with all its processes
+    task.cancel()                                      # ended within 2.5 seconds, with all its processes; a removal
+                                                       # that has begun goes on to its end
 
 A thread owns the process. The worker must not run by the runtime meanwhile. This module imports nothing beyond the
 standard library.
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 JOB = "runtime"  # there is one
 ACTIONS = ("install", "repair", "verify", "remove")
 CANCEL_SECONDS = 2.0  # between asking and killing
+REMOVE_SECONDS = 120.0  # the same for a removal, which goes to its end once it has begun
 _LOOK = 0.1  # seconds between two looks at what was asked
 _LAST_SECONDS = 6.0  # for the system to take away what was killed
 
@@ -43,14 +45,17 @@ def runtime_launch(
     backend: str = "auto",
     archive: Path | None = None,
     lock: Path | None = None,
+    log_level: str = "INFO",
 ) -> Launch:
     """The process for one of "install", "repair", "verify", "remove" of the runtime in `folder`.
 
-    `python` is Blender's; `online` is `bpy.app.online_access`; `lock` is for tests. See `install.Request`.
+    `python` is Blender's; `online` is `bpy.app.online_access`; `lock` is for tests; `log_level` is logging's
+    name. See `install.Request`.
     """
     if action not in ACTIONS:
         raise ValueError(action)
     arguments = [action, "--folder", str(folder), "--python", str(python), "--backend", backend, "--log", str(log)]
+    arguments += ["--log-level", log_level]
     arguments += ["--online"] * online
     for name, path in (("--archive", archive), ("--lock", lock)):
         if path is not None:
@@ -59,10 +64,11 @@ def runtime_launch(
 
 
 class RuntimeTask:
-    """One run of the process, from now on. For use by one thread, Blender's main one."""
+    """One run of the process, from now on; `kind` is its action. For use by one thread, Blender's main one."""
 
     def __init__(self, launch: Launch, kind: str = "install") -> None:
         self._launch = launch
+        self._kind = kind
         self._lock = threading.Lock()
         self._status = JobStatus(JOB, kind, JobState.RUNNING)
         self._cancelled = threading.Event()
@@ -110,13 +116,14 @@ class RuntimeTask:
         """What it says last; None where it had to be killed. Raises ProcessEndedError, FormatError."""
         pace = Pace(time.monotonic())
         asked: float | None = None
+        patience = REMOVE_SECONDS if self._kind == "remove" else CANCEL_SECONDS
         while True:
             if self._cancelled.is_set():
                 now = time.monotonic()
                 if asked is None:
                     asked = now
                     process.send(encode(Cancel(JOB)))
-                elif now - asked > CANCEL_SECONDS:
+                elif now - asked > patience:
                     return Cancelled(JOB)
             line = process.next_line(_LOOK)
             if not line:
@@ -131,7 +138,8 @@ class RuntimeTask:
 
     def _end(self, event: Event) -> None:
         with self._lock:
-            cancelled = isinstance(event, Cancelled) or (self._cancelled.is_set() and not isinstance(event, Done))
+            meant = self._cancelled.is_set() and self._kind != "remove"  # which may fail after it was asked to stop
+            cancelled = isinstance(event, Cancelled) or (meant and not isinstance(event, Done))
             if cancelled:
                 self._status = replace(self._status, state=JobState.CANCELLED, seconds_left=None)
             elif isinstance(event, Failed):

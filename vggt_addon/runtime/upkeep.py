@@ -3,25 +3,28 @@
 This module imports nothing beyond the standard library.
 """
 
+import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InstallError
 from ..progress import Cancel, Progress, span
 from .environment import try_device
-from .failures import unwritable
 from .integrity import damaged
-from .layout import Layout, delete, packages_of, python_of
+from .layout import Layout, delete, packages_of, python_of, starts
 from .locked import Lock
 from .record import Record, known_record, write_record
 from .sources import child_environment, configured
+
+logger = logging.getLogger(__name__)
 
 
 def verify(folder: Path, lock: Lock, progress: Progress, cancel: Cancel) -> Record:
     """Read every file of the runtime, try its device, and write down what was found.
 
     Damage is no failure: the record has it, and `runtime_state` says it. Raises InstallError where there is no runtime
-    or its torch does not run, Cancelled.
+    or its torch does not run, which is written down as damage of it, and Cancelled.
     """
     layout = Layout(folder.absolute())
     if known_record(layout.current) is None:
@@ -38,9 +41,13 @@ def verify(folder: Path, lock: Lock, progress: Progress, cancel: Cancel) -> Reco
             bad = damaged(site, record.packages, span(progress, 0.0, 0.9), cancel)
         record = replace(record, damaged=tuple(sorted(bad)))
         write_record(layout.current, record)
-        if not bad and python_of(place).exists():
+        if not bad and starts(place):
             progress("Trying the device", 0.9)
-            device, note = try_device(python_of(place), child_environment(configured()), lock, cancel)
+            try:
+                device, note = try_device(python_of(place), child_environment(configured()), lock, cancel)
+            except InstallError:
+                write_record(layout.current, replace(record, damaged=("torch",)))
+                raise
             record = replace(record, device=device, note=note)
             write_record(layout.current, record)
         progress("Done", 1.0)
@@ -48,22 +55,31 @@ def verify(folder: Path, lock: Lock, progress: Progress, cancel: Cancel) -> Reco
 
 
 def remove(folder: Path, progress: Progress, cancel: Cancel) -> None:
-    """Remove the runtime and its folder, without a trace. No worker should run by it.
+    """Remove the runtime and its folder, without a trace, and what an installation that was cut off has left.
 
-    Raises InstallError where something is in use: then there is no runtime any more, and the next try removes the rest;
-    Cancelled while another process is at it.
+    `cancel` is asked only while another process is at it: what has begun goes to its end. Raises Cancelled then, and
+    InstallError where something is in use: then there is no runtime any more, `RuntimeState.leftovers` says that
+    something is left, and the next try removes it.
     """
     layout = Layout(folder.absolute())
     if not layout.folder.exists():
         return
     with layout.changing(progress, cancel):
         progress("Removing", 0.1)
-        delete(layout.current)
-        for path in (*layout.environments(), layout.downloads, layout.tools, layout.python):
+        delete(layout.current)  # first, so that no worker starts by what is half gone
+        for path in layout.leftovers():
             delete(path)
-    try:  # what is not ours stays, and the folder with it
+        if os.name != "nt":  # while it is ours; Windows removes nothing that is open
+            _remove_lock(layout)
+    if os.name == "nt":
+        _remove_lock(layout)
+
+
+def _remove_lock(layout: Layout) -> None:
+    """The lock and the folder, unless another process waits for it or has files of its own there: then they stay."""
+    try:
         layout.lock.unlink(missing_ok=True)
         if not any(layout.folder.iterdir()):
             layout.folder.rmdir()
     except OSError as error:
-        raise unwritable(layout.folder, error) from error
+        logger.info("%s stays: %r", layout.folder, error)

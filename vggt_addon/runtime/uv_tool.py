@@ -85,7 +85,8 @@ class UvTool:
             return read_pylock(locked.read_text(encoding="utf-8"), newest or OLDEST_MACOS)
 
     def _run(self, arguments: Sequence[str], cancel: Cancel, more: Mapping[str, str] | None = None) -> str:
-        environment = {**self.environment, **(more or {})}
+        # The user's own cache is theirs: what uv keeps goes with the tool.
+        environment = {**self.environment, "UV_CACHE_DIR": str(self.folder / "cache"), **(more or {})}
         environment = {name: value for name, value in environment.items() if value}
         return run([str(self.program), *arguments], environment, self.folder, cancel)
 
