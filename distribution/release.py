@@ -30,6 +30,7 @@ def release(
     texts[CHANGELOG] = (repository / CHANGELOG).read_text(encoding="utf-8")
     today = datetime.datetime.now(tz=datetime.UTC).date()
     changed = {name: _changed(name, text, new, today) for name, text in texts.items()}
+    head = _git(repository, "rev-parse", "HEAD").strip()
     try:
         _write(changed, repository)
         for leftover in (*zips(output), *(output / name for name in INDEX)):
@@ -38,6 +39,7 @@ def release(
         _git(repository, "commit", "--quiet", "--all", "--message", f"Release {new}")
         _git(repository, "tag", f"v{new}")
     except BaseException:
+        _git(repository, "reset", "--quiet", head)  # the commit, where it was made; files stay as they are
         _write(texts, repository)
         raise
     return made

@@ -93,6 +93,23 @@ def test_a_build_that_fails_leaves_everything_as_it_was(
 
 
 @pytest.mark.usefixtures("built")
+def test_a_tag_that_fails_leaves_no_commit(repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = git(repository, "rev-parse", "HEAD")
+    real = release_module._git
+
+    def fail(where: Path, *arguments: str) -> str:
+        if arguments[:1] == ("tag",) and "--list" not in arguments:
+            raise PackageError("no tag")
+        return real(where, *arguments)
+
+    monkeypatch.setattr(release_module, "_git", fail)
+    with pytest.raises(PackageError, match="no tag"):
+        release("0.2.0", tmp_path / "dist", repository)
+    assert git(repository, "rev-parse", "HEAD") == before
+    assert git(repository, "status", "--porcelain") == ""
+
+
+@pytest.mark.usefixtures("built")
 @pytest.mark.parametrize(
     ("version", "changed", "sentence"),
     [

@@ -1,17 +1,22 @@
 """The preferences' page: the runtime and the weights, changed in the background while Blender goes on."""
 
 import importlib.util
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import bpy
 import pytest
 
-from vggt_addon.jobs.status import JobState
+from vggt_addon.errors import UserError
+from vggt_addon.jobs.status import JobState, JobStatus
+from vggt_addon.progress import never, no_progress
 from vggt_addon.ui import controller, diagnosing, errands, findings, places
 from vggt_addon.ui.panels.learned_engines import draw_learned_engines
+from vggt_addon.weights.file_lock import file_lock
+from vggt_addon.weights.store import VARIABLE
 
 pytestmark = pytest.mark.usefixtures("enabled")
 
@@ -151,32 +156,108 @@ def test_a_file_of_something_else_is_refused_and_blender_goes_on_meanwhile(
     assert max(call.work for call in controller.timings().calls) < 0.2
 
 
-@pytest.mark.usefixtures("worker_python")
-def test_a_download_can_be_cancelled(
-    found: findings.Findings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tick_until: Callable[..., None]
+@pytest.fixture
+def silent_hub(worker_python: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A hub that takes calls and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setattr(errands, "_online", lambda: True)
+        yield
+
+
+@pytest.mark.usefixtures("silent_hub")
+def test_a_download_can_be_cancelled_and_runs_go_on_meanwhile(
+    listed: list[Path], found: findings.Findings, tick_until: Callable[..., None]
 ) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody answers there
-    monkeypatch.setattr(errands, "_online", lambda: True)
     assert bpy.ops.vggt.download_weights(weights="vggt-1b", accepted=True) == {"FINISHED"}
     task = errands.current().task
     tick_until(lambda: task.status().state is JobState.RUNNING)
+    assert bpy.ops.vggt.reconstruct.poll()
     assert bpy.ops.vggt.cancel_errand() == {"FINISHED"}
     tick_until(lambda: errands.current() is None, seconds=2.5)
-    assert errands.message is None or errands.message.kind == "ERROR"  # the connection was refused before we were
+    assert task.status().state is JobState.CANCELLED and errands.message is None
 
 
-@pytest.mark.usefixtures("worker_python")
+@pytest.mark.usefixtures("silent_hub")
 def test_disabled_in_the_middle_of_an_errand_no_process_is_left(
-    found: findings.Findings, monkeypatch: pytest.MonkeyPatch, tick_until: Callable[..., None]
+    found: findings.Findings, tick_until: Callable[..., None]
 ) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(errands, "_online", lambda: True)
     bpy.ops.vggt.download_weights(weights="vggt-1b", accepted=True)
     task = errands.current().task
     tick_until(lambda: task.status().state is JobState.RUNNING)
     controller.stop()
     assert task.status().state.ended and errands.current() is None
     controller.start()
+
+
+class Changing:
+    """A change of the runtime that takes as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.state = JobState.RUNNING
+
+    def status(self) -> JobStatus:
+        return JobStatus("runtime", "install", self.state)
+
+    def cancel(self) -> None:
+        self.state = JobState.CANCELLED
+
+    stop = cancel
+
+
+def test_while_the_runtime_changes_nothing_is_started_by_it(
+    listed: list[Path], found: findings.Findings, monkeypatch: pytest.MonkeyPatch, tick_until: Callable[..., None]
+) -> None:
+    tick_until(lambda: controller.session().planned)
+    controller.session().stop()
+    monkeypatch.delenv(places.PYTHON_VARIABLE)
+    monkeypatch.setattr("vggt_addon.runtime.state.worker_python", lambda folder: folder / "bin/python")
+    assert places.learned_python("") is not None
+    errands._start(errands.Errand(errands.RUNTIME, "Installing the runtime", "Done.", Changing()))
+    assert not bpy.ops.vggt.reconstruct.poll()
+    with pytest.raises(UserError, match="being changed"):
+        controller.start_run(bpy.context.scene)
+    controller.settings_changed()
+    tick_until(lambda: controller.session().planned)  # by Blender's own Python
+    errands.cancel()
+    tick_until(lambda: errands.current() is None)
+    assert bpy.ops.vggt.reconstruct.poll()
+
+
+def test_what_goes_wrong_beside_a_reconstruction_costs_the_reconstruction_nothing(
+    listed: list[Path], monkeypatch: pytest.MonkeyPatch, tick_until: Callable[..., None]
+) -> None:
+    def fail() -> bool:
+        raise RuntimeError("beside")
+
+    monkeypatch.setattr(errands, "step", fail)
+    assert bpy.ops.vggt.reconstruct() == {"FINISHED"}
+    tick_until(lambda: not controller.busy())
+    assert controller.session().message is None
+    assert len([thing for thing in bpy.context.scene.objects if thing.type == "CAMERA"]) == 3
+
+
+def test_a_page_that_cannot_find_out_says_so(monkeypatch: pytest.MonkeyPatch, tick_until: Callable[..., None]) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no driver answers")
+
+    monkeypatch.setattr("vggt_addon.runtime.offer.make_offer", fail)
+    assert "Looking" in str(page())
+    tick_until(lambda: findings.failure(), seconds=30)
+    assert "cannot be found out" in str(page())
+
+
+def test_weights_can_be_removed(
+    found: findings.Findings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tick_until: Callable[..., None]
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    stored = tmp_path / "vggt-1b.safetensors"
+    stored.write_bytes(b"weights")
+    with file_lock(tmp_path / ".vggt-1b.lock", no_progress, never), pytest.raises(RuntimeError, match="being written"):
+        bpy.ops.vggt.remove_weights(weights="vggt-1b")
+    assert stored.exists()
+    assert bpy.ops.vggt.remove_weights(weights="vggt-1b") == {"FINISHED"}
+    assert not stored.exists() and "are removed" in errands.message.sentence
 
 
 def test_the_diagnosis_comes_to_the_clipboard(

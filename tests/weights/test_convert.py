@@ -180,7 +180,7 @@ def test_other_weights_only_when_that_is_wanted(small: ModuleType, vggt_file: Pa
     first = convert_file(vggt_file, store)
     derive(store, "vggt-1b", "bfloat16")
     other = small.write(tmp_path / "other.pt", small.weights(small.make_vggt(), seed=1))
-    with pytest.raises(OutputExistsError, match=r"vggt-1b is already stored, from the file model.pt: replace it with"):
+    with pytest.raises(OutputExistsError, match=r"vggt-1b is already stored, from the file model.pt: say that it"):
         convert_file(other, store)
     assert store.require("vggt-1b") == first
     assert convert_file(other, store, replace=True).sha256 != first.sha256

@@ -51,9 +51,23 @@ def test_what_is_stored_is_found(tmp_path: Path) -> None:
     assert store.find("vggt-1b-commercial") is None
 
 
+def test_what_is_removed_is_gone_with_its_halves_and_begun_downloads(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    kept = tmp_path / "vggt-1b-commercial.safetensors"
+    kept.write_bytes(b"other")
+    store.part(find_entry("vggt-1b-commercial"), "cd" * 32).write_bytes(b"begun")
+    put(store)
+    put(store, kind=".bfloat16")
+    store.part(VGGT, "ab" * 32).write_bytes(b"begun")
+    store.remove(VGGT)
+    left = {path.name for path in tmp_path.iterdir() if path.suffix != ".lock"}
+    assert left == {kept.name, f".vggt-1b-commercial.{'cd' * 32}.part"}
+    store.remove(VGGT)  # nothing is there any more
+
+
 def test_what_is_not_stored_is_a_sentence(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    with pytest.raises(WeightsError, match=r"vggt-1b is not in .*: get it with `weights download vggt-1b`"):
+    with pytest.raises(WeightsError, match=r"vggt-1b is not in .*: get it in .* or with `weights download vggt-1b`"):
         store.require("vggt-1b", "bfloat16")
     put(store)
     with pytest.raises(WeightsError, match=r"make it with `weights convert vggt-1b --precision bfloat16`"):

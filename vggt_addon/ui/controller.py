@@ -70,7 +70,7 @@ def start() -> None:
     """Called when the extension is enabled: nothing runs yet."""
     global _state
     _state = _State()
-    log.start(places.log_file(create=False))
+    log.start(places.log_file(create=False), preferences().log_level)
     atexit.register(stop)  # where Blender is a module, nobody disables add-ons at the end
 
 
@@ -169,6 +169,8 @@ def worker_changed() -> None:
 def start_run(scene: bpy.types.Scene) -> None:
     """Reconstruct the scene's photos in the background. Raises UserError where it cannot even start."""
     state = _get()
+    if errands.changes_runtime():
+        raise UserError("The runtime is being changed: wait for that, or cancel it in the preferences.")
     photos = asking.chosen_photos(scene.vggt)
     folder = places.user_folder("jobs") / uuid.uuid4().hex
     try:
@@ -307,8 +309,13 @@ def _advance(state: _State) -> float | None:
 
 def _step_aside() -> bool:
     """What goes on beside reconstructions; True while there is something, or something new of it."""
-    found = findings.step(lambda: places.user_folder("runtime", create=False), preferences().weights_folder)
-    return any((errands.step(), diagnosing.step(), found))
+    going = []
+    for step in (errands.step, diagnosing.step, lambda: findings.step(preferences().weights_folder)):
+        try:
+            going.append(step())
+        except Exception:  # what goes wrong there costs no reconstruction
+            logger.exception("beside reconstructions")
+    return any(going)
 
 
 def _after_worker(state: _State, run: ActiveRun) -> None:

@@ -42,7 +42,12 @@ def step() -> bool:
         return True
     _thread = None
     bpy.context.window_manager.clipboard = _text
-    errands.message = Message("INFO", "The diagnosis is in the clipboard: paste it where you ask for help.")
+    copied = "The diagnosis is in the clipboard: paste it where you ask for help."
+    told = errands.message  # an error that is on the page stays: it is what the diagnosis is of
+    if told is not None and told.kind == "ERROR":
+        errands.message = Message("ERROR", f"{told.sentence.removesuffix(copied).rstrip()} {copied}", told.detail)
+    else:
+        errands.message = Message("INFO", copied)
     return False
 
 

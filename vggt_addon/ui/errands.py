@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..weights.catalogue import CatalogueEntry
 
 logger = logging.getLogger(__name__)
+RUNTIME = "runtime"
 NO_RUNTIME = "Weights are fetched and read with PyTorch: install the runtime first."
 OFFLINE = (
     "Blender's online access is off, so nothing was fetched: allow it under Preferences > System > Network, or use a "
@@ -49,7 +50,7 @@ class Task(Protocol):
 class Errand:
     """What is under way."""
 
-    about: str  # "runtime", or the id of weights
+    about: str  # RUNTIME, or the id of weights
     title: str  # for the artist: what is done
     done: str  # for the artist, when it is
     task: Task
@@ -64,6 +65,11 @@ def current() -> Errand | None:
     return _errand
 
 
+def changes_runtime() -> bool:
+    """Whether what a worker of the learned engines runs by is being changed."""
+    return _errand is not None and _errand.about == RUNTIME
+
+
 def change_runtime(action: str, archive: Path | None = None) -> None:
     """Start one of "install", "repair", "verify", "remove". Raises UserError where it cannot even start."""
     from ..runtime.task import RuntimeTask, runtime_launch
@@ -71,7 +77,7 @@ def change_runtime(action: str, archive: Path | None = None) -> None:
     _refuse_a_second()
     if controller.busy():
         raise UserError("A reconstruction is under way, which uses the runtime: wait for it, or cancel it.")
-    controller.session().stop()  # a warm worker runs by what is about to change
+    controller.session().stop()  # a warm worker may run by what is about to change
     launch = runtime_launch(
         places.blenders_python(),
         places.user_folder("runtime"),
@@ -86,7 +92,7 @@ def change_runtime(action: str, archive: Path | None = None) -> None:
         "verify": ("Checking the runtime", "The runtime was checked."),
         "remove": ("Removing the runtime", "The runtime is removed."),
     }
-    _start(Errand("runtime", *titles[action], RuntimeTask(launch, action)))
+    _start(Errand(RUNTIME, *titles[action], RuntimeTask(launch, action)))
 
 
 def get_weights(entry: "CatalogueEntry", file: str = "", *, replace: bool = False) -> None:
@@ -118,6 +124,21 @@ def get_weights(entry: "CatalogueEntry", file: str = "", *, replace: bool = Fals
     )
 
 
+def remove_weights(entry: "CatalogueEntry") -> None:
+    """Delete the weights of `entry` from this disk. Raises UserError where they are in use or cannot be deleted."""
+    from ..weights.store import Store, default_folder
+
+    global message
+    _refuse_a_second()
+    chosen = preferences().weights_folder
+    controller.session().stop()  # a warm worker may have them open
+    Store(Path(chosen) if chosen else default_folder()).remove(entry)
+    message = Message("INFO", f"The weights {entry.id} are removed.")
+    findings.forget()
+    controller.session().engines = ()
+    controller.worker_changed()
+
+
 def cancel() -> None:
     """Ask what is under way to stop."""
     if _errand is not None:
@@ -140,11 +161,12 @@ def step() -> bool:
         return True
     ended, _errand = _errand, None
     if status.state is JobState.DONE:
-        message = Message("INFO", ended.done)
+        message = _how_it_is(ended)
     elif status.state is JobState.FAILED:
         message = Message("ERROR", status.sentence, status.detail)
         logger.error("%s: %s\n%s", ended.title, status.sentence, status.detail)
     findings.forget()
+    controller.session().engines = ()  # what is known of them is of before
     controller.worker_changed()
     return False
 
@@ -162,6 +184,18 @@ def _start(errand: Errand) -> None:
     _errand, message = errand, None
     logger.info("%s", errand.title)
     controller.poll()
+
+
+def _how_it_is(ended: Errand) -> Message:
+    """What to say of an errand that was done: of a check, what it has found."""
+    folder = places.runtime_folder()
+    if ended.about != RUNTIME or folder is None:
+        return Message("INFO", ended.done)
+    from ..runtime.state import Condition, runtime_state
+
+    state = runtime_state(folder)
+    wrong = state.condition not in (Condition.READY, Condition.NONE)
+    return Message("ERROR" if wrong else "INFO", f"{ended.done} {state.sentence}")
 
 
 def _refuse_a_second() -> None:

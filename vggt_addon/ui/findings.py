@@ -1,19 +1,19 @@
 """What is on this machine for the learned engines: the runtime, the weights, and what would be installed.
 
 It is found out in a thread, since a driver may take seconds to answer; the pages that show it draw what is known.
-This module imports nothing beyond the standard library; the rooms runtime and weights only when something is asked.
+This module imports nothing beyond the room; the rooms runtime and weights only when something is asked.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from . import places
 
 if TYPE_CHECKING:
     from ..runtime.offer import Offer
@@ -47,6 +47,7 @@ _known: Findings | None = None
 _thread: threading.Thread | None = None
 _outdated = True
 _asked = False
+_failure = ""
 
 
 def known() -> Findings | None:
@@ -67,9 +68,14 @@ def ask() -> bool:
     return _asked
 
 
-def step(runtime_folder: Callable[[], Path], weights_folder: str) -> bool:
+def failure() -> str:
+    """A sentence where it cannot be found out."""
+    return _failure
+
+
+def step(weights_folder: str) -> bool:
     """Begin to find out what was asked for; True until it is known. For the controller's timer."""
-    global _thread, _outdated, _asked
+    global _thread, _outdated, _asked, _failure
     if _thread is not None:
         if not _thread.is_alive():
             _thread = None
@@ -77,7 +83,12 @@ def step(runtime_folder: Callable[[], Path], weights_folder: str) -> bool:
     if not _asked:
         return False
     _asked = _outdated = False
-    arguments = (runtime_folder(), weights_folder)
+    folder = places.runtime_folder()
+    if folder is None:
+        _failure = "Nothing can be kept for this user: make Blender's folder for your own files writable."
+        return True
+    _failure = ""
+    arguments = (folder, weights_folder)
     _thread = threading.Thread(target=_look, args=arguments, name="vggt-findings", daemon=True)
     _thread.start()
     return True
@@ -85,12 +96,12 @@ def step(runtime_folder: Callable[[], Path], weights_folder: str) -> bool:
 
 def stop() -> None:
     """Know nothing any more."""
-    global _known, _thread, _outdated, _asked
-    _known, _thread, _outdated, _asked = None, None, True, False
+    global _known, _thread, _outdated, _asked, _failure
+    _known, _thread, _outdated, _asked, _failure = None, None, True, False, ""
 
 
 def _look(runtime_folder: Path, weights_folder: str) -> None:
-    global _known
+    global _known, _failure
     from ..runtime.offer import make_offer
     from ..runtime.state import runtime_state
     from ..weights.catalogue import CATALOGUE
@@ -111,6 +122,7 @@ def _look(runtime_folder: Path, weights_folder: str) -> None:
         )
     except Exception:
         logger.exception("what is on this machine cannot be found out")
+        _failure = "What is on this machine cannot be found out: the log has the detail."
 
 
 def _found(store: Store, entry: CatalogueEntry) -> FoundWeights:

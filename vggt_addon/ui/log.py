@@ -14,7 +14,7 @@ class _LateFile(logging.Handler):
     """Opens its file at the first line, so that enabling touches no disk; a disk that refuses costs the line only."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(logging.INFO)
+        super().__init__()
         self._path = path
         self.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
 
@@ -28,12 +28,12 @@ class _LateFile(logging.Handler):
             self.handleError(record)
 
 
-def start(path: Path) -> None:
-    """Write what this package logs, in any thread, to the end of the file at `path`."""
+def start(path: Path, level: str = "INFO") -> None:
+    """Write what this package logs at `level` or above, in any thread, to the end of the file at `path`."""
     global _handler
     _handler = _LateFile(path)
     _ROOT.addHandler(_handler)
-    _ROOT.setLevel(logging.INFO)
+    set_level(level)
 
 
 def set_level(name: str) -> None:

@@ -46,22 +46,26 @@ def log_file(*, create: bool = True) -> Path:
         return Path(bpy.app.tempdir or tempfile.gettempdir()) / "vggt_addon-log.txt"
 
 
-def worker_python(preferred: str) -> Path:
-    """The Python that runs the worker: of the learned engines where there is one, or Blender's own."""
-    return learned_python(preferred) or blenders_python()
+def named_python(preferred: str) -> Path | None:
+    """The Python that the preferences name, or the environment; None where neither does."""
+    named = preferred or os.environ.get(PYTHON_VARIABLE, "")
+    return Path(named) if named else None
+
+
+def runtime_folder() -> Path | None:
+    """Where the private runtime is or would be; None where there are no files of this user."""
+    try:
+        return user_folder("runtime", create=False)
+    except UserError:
+        return None
 
 
 def learned_python(preferred: str) -> Path | None:
     """The Python with the learned engines' libraries: as the preferences say, or the environment, or the runtime's."""
-    named = preferred or os.environ.get(PYTHON_VARIABLE, "")
-    if named:
-        return Path(named)
     from ..runtime.state import worker_python as runtime_python
 
-    try:
-        return runtime_python(user_folder("runtime", create=False))
-    except UserError:  # where there are no files of this user, there is no runtime
-        return None
+    folder = runtime_folder()
+    return named_python(preferred) or (runtime_python(folder) if folder else None)
 
 
 def blenders_python() -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import places
+from . import errands, places
 from .preferences import preferences
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ def make_runner() -> JobRunner:
     from ..jobs.runner import JobRunner
 
     chosen = preferences()
-    return JobRunner(make_launch(places.worker_python(chosen.python), chosen.idle_minutes * 60.0))
+    # By what is being changed nothing is started: photos can be looked at without it.
+    learned = places.named_python if errands.changes_runtime() else places.learned_python
+    python = learned(chosen.python) or places.blenders_python()
+    return JobRunner(make_launch(python, chosen.idle_minutes * 60.0))
 
 
 def make_launch(python: Path, idle_seconds: float) -> Launch:

@@ -49,7 +49,8 @@ def convert_file(
             return stored
         if stored:
             raise OutputExistsError(
-                f"{entry.id} is already stored, from {stored.source}: replace it with --force, if that is wanted."
+                f"{entry.id} is already stored, from {stored.source}: say that it is to be replaced (--force), if you "
+                "mean that."
             )
         source = f"the file {path.name}" if is_plain(path.name) else "a file"
         write_source(checkpoint, store, entry, source, sha256, span(progress, 0.2, 1.0), cancel, state)

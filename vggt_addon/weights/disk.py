@@ -14,7 +14,7 @@ from ..progress import Cancel, Progress, check
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SPARE = 100_000_000  # bytes that stay free
 BLOCK = 4_000_000  # bytes read between two looks at `cancel`
-ELSEWHERE = "free some space, or choose a folder on another disk with --weights-folder"
+ELSEWHERE = "free some space, or choose a folder on another disk (in the preferences, or --weights-folder)"
 
 
 def check_space(folder: Path, needed: int) -> None:

@@ -103,7 +103,7 @@ def _fetched(
     except ImportError as error:
         raise WeightsError(
             f"Downloading needs the Python package huggingface_hub: install it, or download {entry.file} from "
-            f"{entry.page} by hand and give it to `weights convert`.",
+            f"{entry.page} by hand and use that file (preferences, or `weights convert`).",
             repr(error),
         ) from error
 

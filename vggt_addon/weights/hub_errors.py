@@ -71,7 +71,7 @@ def _refusal(status: int, entry: CatalogueEntry, token: str | None, host: str) -
     if status in (404, 410):
         return (
             f"{host} no longer has {entry.file} at {entry.page}: look there whether it has moved, and update this "
-            "add-on; or download it by hand and give it to `weights convert`."
+            "add-on; or download it by hand and use that file (preferences, or `weights convert`)."
         )
     if status in PASSING:
         return f"{host} is too busy or out of order (answer {status}). {AGAIN}."

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from ..errors import WeightsError
-from ..progress import Cancel, Progress
+from ..errors import Cancelled, WeightsError
+from ..progress import Cancel, Progress, no_progress
 from .catalogue import CatalogueEntry, find_entry
 from .disk import unwritable
 from .file_lock import file_lock
@@ -86,8 +86,8 @@ class Store:
             )
         if found is None:
             raise WeightsError(
-                f"{id} is not in {self.folder}: get it with `weights download {id}`, or give a file that you have "
-                "to `weights convert`."
+                f"{id} is not in {self.folder}: get it in the add-on's preferences or with `weights download {id}`, or "
+                "give a file that you have (`weights convert`)."
             )
         return found
 
@@ -108,6 +108,21 @@ class Store:
             except OSError as error:
                 raise unwritable(self.folder, error) from error
             yield
+
+    def remove(self, entry: CatalogueEntry) -> None:
+        """Delete what is stored of `entry`, and begun downloads of it. Does not wait.
+
+        Raises WeightsError where another run is writing it, or it cannot be deleted.
+        """
+        try:
+            with self.writing(entry, no_progress, lambda: True):
+                paths = [self.path(entry, precision) for precision in PRECISIONS]
+                for path in (*paths, *self.folder.glob(f".{entry.id}.*.part")):
+                    path.unlink(missing_ok=True)
+        except Cancelled as error:
+            raise WeightsError(f"{entry.id} is being written at this moment: wait for that, or cancel it.") from error
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
 
     def drop_halves_of_others(self, entry: CatalogueEntry) -> None:
         """Remove the half-precision files that were made from other weights than those stored now."""

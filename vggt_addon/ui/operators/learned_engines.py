@@ -24,12 +24,9 @@ class _Errand:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether nothing is under way that it would disturb."""
+        """Whether none is under way."""
         if errands.current() is not None:
             cls.poll_message_set("Something is being installed: wait for it, or cancel it")
-            return False
-        if controller.busy():
-            cls.poll_message_set("A reconstruction is under way: wait for it, or cancel it")
             return False
         return True
 
@@ -43,7 +40,19 @@ class _Errand:
         return {"FINISHED"}
 
 
-class VGGT_OT_install_runtime(_Errand, bpy.types.Operator):
+class _OnRuntime(_Errand):
+    """A reconstruction may run by what these change."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether nothing is under way that it would disturb."""
+        if controller.busy():
+            cls.poll_message_set("A reconstruction is under way: wait for it, or cancel it")
+            return False
+        return super().poll(context)
+
+
+class VGGT_OT_install_runtime(_OnRuntime, bpy.types.Operator):
     """Install PyTorch and what it needs into a folder of its own; nothing of Blender's is changed"""
 
     bl_idname = ids.INSTALL_RUNTIME
@@ -55,18 +64,14 @@ class VGGT_OT_install_runtime(_Errand, bpy.types.Operator):
 
     def draw(self, context: bpy.types.Context) -> None:
         """What would be installed, where, how large, under which licences."""
-        found = findings.known()
-        if found is not None and found.offer is not None:
-            for sentence in found.offer.sentences:
-                draw_text(self.layout, context, sentence, width=PAGE_WIDTH)
-        _draw_online_access(self.layout, context)
+        _draw_offer(self.layout, context)
 
     def start(self) -> None:
         """Go."""
         errands.change_runtime("install")
 
 
-class VGGT_OT_install_archive(_Errand, bpy.types.Operator):
+class VGGT_OT_install_archive(_OnRuntime, bpy.types.Operator):
     """Install the runtime from an archive file that was made for it, without the network"""
 
     bl_idname = ids.INSTALL_ARCHIVE
@@ -85,7 +90,7 @@ class VGGT_OT_install_archive(_Errand, bpy.types.Operator):
         errands.change_runtime("install", Path(bpy.path.abspath(self.filepath)).absolute())
 
 
-class VGGT_OT_mend_runtime(_Errand, bpy.types.Operator):
+class VGGT_OT_mend_runtime(_OnRuntime, bpy.types.Operator):
     """Look into every file of the runtime, and fetch anew what is damaged or out of date"""
 
     bl_idname = ids.MEND_RUNTIME
@@ -107,12 +112,24 @@ class VGGT_OT_mend_runtime(_Errand, bpy.types.Operator):
             return "Read every file of the runtime and try its device; nothing is changed"
         return cls.__doc__ or ""
 
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Show what a repair may fetch, first."""
+        if self.action == "verify":
+            return self.execute(context)
+        return context.window_manager.invoke_props_dialog(self, width=PAGE_WIDTH, confirm_text="Repair")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What it would come to at the most."""
+        what = tell("Fetches what is damaged or out of date, and nothing else. At the most, that is everything:")
+        draw_text(self.layout, context, what, width=PAGE_WIDTH)
+        _draw_offer(self.layout, context)
+
     def start(self) -> None:
         """Go."""
         errands.change_runtime(self.action)
 
 
-class VGGT_OT_remove_runtime(_Errand, bpy.types.Operator):
+class VGGT_OT_remove_runtime(_OnRuntime, bpy.types.Operator):
     """Remove the runtime from this disk; weights and captures stay"""
 
     bl_idname = ids.REMOVE_RUNTIME
@@ -217,6 +234,27 @@ class VGGT_OT_use_weights(_OnWeights, bpy.types.Operator):
         errands.get_weights(find_entry(self.weights), file, replace=self.replace)
 
 
+class VGGT_OT_remove_weights(_Errand, bpy.types.Operator):
+    """Delete these weights from this disk; captures that were made with them stay"""
+
+    bl_idname = ids.REMOVE_WEIGHTS
+    bl_label = "Remove Weights"
+
+    weights: EnumProperty(
+        items=[(each.id, each.title, each.licence) for each in CATALOGUE],
+        options={"SKIP_SAVE", "HIDDEN"},
+        description="Which weights",
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask first."""
+        return context.window_manager.invoke_confirm(self, event)
+
+    def start(self) -> None:
+        """Go."""
+        errands.remove_weights(find_entry(self.weights))
+
+
 class VGGT_OT_cancel_errand(bpy.types.Operator):
     """Stop this; what was there before stays, and a download goes on from here next time"""
 
@@ -265,6 +303,14 @@ class VGGT_OT_copy_diagnosis(bpy.types.Operator):
         return {"FINISHED"}
 
 
+def _draw_offer(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    found = findings.known()
+    if found is not None and found.offer is not None:
+        for sentence in found.offer.sentences:
+            draw_text(layout, context, sentence, width=PAGE_WIDTH)
+    _draw_online_access(layout, context)
+
+
 def _draw_online_access(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if not bpy.app.online_access:
         off = tell("Blender's online access is off: allow it under Preferences > System > Network first.")
@@ -278,6 +324,7 @@ CLASSES = (
     VGGT_OT_remove_runtime,
     VGGT_OT_download_weights,
     VGGT_OT_use_weights,
+    VGGT_OT_remove_weights,
     VGGT_OT_cancel_errand,
     VGGT_OT_dismiss_errand,
     VGGT_OT_copy_diagnosis,

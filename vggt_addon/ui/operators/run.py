@@ -6,7 +6,7 @@ This module imports bpy beyond the standard library.
 import bpy
 
 from ...errors import UserError
-from .. import asking, controller, ids
+from .. import asking, controller, errands, ids
 from ..redrawing import redraw
 
 
@@ -22,6 +22,9 @@ class VGGT_OT_reconstruct(bpy.types.Operator):
         """Whether there is something to reconstruct, and nothing under way."""
         if controller.busy():
             cls.poll_message_set("A reconstruction is under way: wait for it, or cancel it")
+            return False
+        if errands.changes_runtime():
+            cls.poll_message_set("The runtime is being changed: wait for that, or cancel it in the preferences")
             return False
         if context.scene is None or not asking.chosen_photos(context.scene.vggt):
             cls.poll_message_set("Add photos first, and tick those to be used")

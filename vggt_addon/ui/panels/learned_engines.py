@@ -24,7 +24,10 @@ def draw_learned_engines(layout: Any, context: Any) -> None:
     box = layout.box()
     box.label(text="Runtime for VGGT and DUSt3R (PyTorch)", icon="PREFERENCES")
     if found is None:
-        box.label(text="Looking at this machine...", icon="TIME")
+        if findings.failure():
+            draw_text(box, context, findings.failure(), "ERROR")
+        else:
+            box.label(text="Looking at this machine...", icon="TIME")
         return
     _draw_runtime(box, context, found)
     box = layout.box()
@@ -76,8 +79,9 @@ def _draw_runtime(box: Any, context: Any, found: findings.Findings) -> None:
         draw_text(box, context, found.refusal, "ERROR")
     row = box.row()
     if condition == "none":
-        row.operator(ids.INSTALL_RUNTIME, icon="IMPORT")
-        row.operator(ids.INSTALL_ARCHIVE, icon="FILE_FOLDER")
+        if offer is not None:
+            row.operator(ids.INSTALL_RUNTIME, icon="IMPORT")
+            row.operator(ids.INSTALL_ARCHIVE, icon="FILE_FOLDER")
     else:
         if state.repairable:
             row.operator(ids.MEND_RUNTIME, text="Repair", icon="FILE_REFRESH").action = "repair"
@@ -99,6 +103,9 @@ def _draw_weights(box: Any, context: Any, weights: findings.FoundWeights) -> Non
         size = text("{size:.1f} GB").format(size=stored.size / GIGABYTE)
         licence = text("Licence: {licence}.").format(licence=stored.licence)
         draw_text(column, context, f"{stored.path} ({size}). {licence}", "BLANK1")
+        row = column.row()
+        row.operator(ids.USE_WEIGHTS, text="Use Another File", icon="FILE_FOLDER").weights = entry.id
+        row.operator(ids.REMOVE_WEIGHTS, text="Remove", icon="TRASH").weights = entry.id
         return
     if weights.problem:
         draw_text(column, context, weights.problem, "BLANK1")
@@ -108,3 +115,5 @@ def _draw_weights(box: Any, context: Any, weights: findings.FoundWeights) -> Non
     size = text("Download ({size:.1f} GB)").format(size=entry.size / GIGABYTE)
     row.operator(ids.DOWNLOAD_WEIGHTS, text=size, icon="IMPORT", translate=False).weights = entry.id
     row.operator(ids.USE_WEIGHTS, text="Use a File", icon="FILE_FOLDER").weights = entry.id
+    if weights.problem:
+        row.operator(ids.REMOVE_WEIGHTS, text="Remove", icon="TRASH").weights = entry.id

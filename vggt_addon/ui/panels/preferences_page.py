@@ -6,12 +6,13 @@ This module imports bpy beyond the standard library.
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
-from .. import controller, ids, log, places
+from .. import controller, findings, ids, log, places
 from ..preferences import Preferences, absolute
 from .learned_engines import draw_learned_engines
 
 
 def _worker_changed(self: "VGGT_Preferences", context: bpy.types.Context) -> None:
+    findings.forget()
     controller.worker_changed()
 
 
