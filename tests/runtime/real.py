@@ -211,7 +211,7 @@ def main() -> None:
         print(f"made from the archive with the network cut in {taken:.0f} s, VGGT runs in {profile.run_vggt():.0f} s")
         profile.do("remove")
         for number in range(options.kills):
-            moment = 1.2 * taken * (number + moments.random()) / options.kills
+            moment = 0.9 * taken * (number + moments.random()) / options.kills
             more = {"archive": archive, "online": False} if number % 2 else {}
             print(f"killed after {moment:4.1f} s: {profile.kill_at(moment, **more)}", flush=True)
             if profile.state().condition is Condition.READY:
