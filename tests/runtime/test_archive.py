@@ -20,7 +20,7 @@ from vggt_addon.runtime.archive import MANIFEST
 from vggt_addon.runtime.layout import Layout
 from vggt_addon.runtime.locked import load_lock
 from vggt_addon.runtime.offline import make_archive
-from vggt_addon.runtime.platforms import TRIPLES, this_platform
+from vggt_addon.runtime.platforms import PYTHONS, TRIPLES, this_platform
 from vggt_addon.runtime.record import Record
 from vggt_addon.runtime.state import Condition, runtime_state
 from vggt_addon.runtime.tools import tool_wheels
@@ -155,6 +155,10 @@ def other_version(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
 
 
 def other_python(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
+    manifest["choices"][0]["python"] = next(python for python in PYTHONS if python != VERSION)
+
+
+def no_python(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
     manifest["choices"][0]["python"] = "3.9"
 
 
@@ -171,6 +175,39 @@ def wheel_changed(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
 def wheel_and_hash_changed(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
     wheel_changed(manifest, files)
     manifest["choices"][0]["wheels"][1]["sha256"] = "0" * 64
+
+
+def package_of_somebody_else(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
+    add(manifest, files, "evil", "evil-1.0-py3-none-any.whl")
+
+
+def package_that_torch_would_bring(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
+    add(manifest, files, "nvidia-cublas", "nvidia_cublas-1.0-py3-none-any.whl")  # of a lock without torch
+
+
+def package_twice(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
+    wheels = manifest["choices"][0]["wheels"]
+    wheels.append(wheels[0])
+
+
+def package_missing(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
+    del manifest["choices"][0]["wheels"][0]
+
+
+def file_of_another_package(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
+    wheel = manifest["choices"][0]["wheels"][0]
+    files["wheels/other-1.0-py3-none-any.whl"] = files[f"wheels/{wheel['file']}"]
+    wheel["file"] = "other-1.0-py3-none-any.whl"
+
+
+def no_build(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
+    manifest["backend"] = "cpu --index-url=x"
+
+
+def add(manifest: dict[str, Any], files: dict[str, bytes], name: str, file: str) -> None:
+    files[f"wheels/{file}"] = b"evil"
+    wheel = {"name": name, "version": "1.0", "file": file, "sha256": hashlib.sha256(b"evil").hexdigest()}
+    manifest["choices"][0]["wheels"].append(wheel | {"url": "", "size": 4})
 
 
 def wheel_missing(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
@@ -204,11 +241,18 @@ def manifest_of_another_shape(manifest: dict[str, Any], files: dict[str, bytes])
     [
         (other_platform, "is for .*, and this machine is .*, so nothing was installed"),
         (other_version, "was made for another version of the add-on"),
-        (other_python, r"is for Python 3\.9, and this Blender has"),
+        (other_python, r"is for Python 3\.1\d, and this Blender has"),
+        (no_python, "is damaged"),
         (wheel_cut_short, "is damaged"),
         (wheel_changed, "is damaged"),
         (wheel_and_hash_changed, "is not the file that was tested"),
         (wheel_missing, "is damaged"),
+        (package_of_somebody_else, r"evil-1\.0.* is none of the packages that were tested"),
+        (package_that_torch_would_bring, r"nvidia_cublas.* is none of the packages that were tested"),
+        (package_twice, "alpha should be there once"),
+        (package_missing, "alpha should be there once and is not, so nothing was installed"),
+        (file_of_another_package, r"other-1\.0.* is none of the packages that were tested"),
+        (no_build, "There is no build"),
         (tool_of_somebody_else, "is damaged"),
         (name_that_leads_out, "is damaged"),
         (absolute_name, "is damaged"),

@@ -18,6 +18,21 @@ from vggt_addon.runtime.uv_tool import read_pylock
 
 HASH = "ab" * 32
 OTHER = "cd" * 32
+WITH_TORCH = (
+    "cuda-bindings",
+    "nvidia-cublas",
+    "nvidia-cusparselt-cu13",
+    "triton",
+    "pytorch-triton-rocm",
+    "triton-rocm",
+    "pytorch-triton-xpu",
+    "intel-openmp",
+    "intel-cmplr-lib-rt",
+    "onemkl-sycl-blas",
+    "oneccl",
+    "mkl",
+    "tbb",
+)
 
 
 def pylock(*names: str) -> str:
@@ -70,13 +85,56 @@ def test_pips_report() -> None:
 
 def test_the_lock_allows_what_it_knows_and_what_torch_brings() -> None:
     lock = Lock(f"a-b==1.0 ; x == 'y' \\\n    --hash=sha256:{HASH} \\\n    --hash=sha256:{OTHER}\n", "2.0")
-    lock.check(Wheel("a-b", "1.0", "f", OTHER, "", 0))
-    lock.check(Wheel("nvidia-cublas", "13", "f", "0" * 64, "", 0))
+    lock.check(wheel("a-b", "1.0", OTHER))
+    for name in WITH_TORCH:
+        lock.check(wheel(name, "13"))
+    for version in ("2.0", "2.0+cpu", "2.0+rocm7.2"):
+        lock.check(wheel("torch", version))
     with pytest.raises(InstallError, match="is not the file that was tested"):
-        lock.check(Wheel("a-b", "1.0", "f", "0" * 64, "", 0))
+        lock.check(wheel("a-b", "1.0"))
     with pytest.raises(InstallError, match="is of another version"):
-        lock.check(Wheel("a-b", "1.1", "f", HASH, "", 0))
+        lock.check(wheel("a-b", "1.1", HASH))
+    for version in ("2.0.1", "2.1+cpu", "", "+cpu"):
+        with pytest.raises(InstallError, match="is of another version"):
+            lock.check(wheel("torch", version))
     assert lock.requirements == ("a-b==1.0 ; x == 'y'",)
+
+
+@pytest.mark.parametrize(
+    "name", ["evil", "torchvision", "nvidia", "x-nvidia-cublas", "nvidia-", "pip", "mkl-evil", "a"]
+)
+def test_the_lock_allows_nothing_else(name: str) -> None:
+    lock = Lock(f"a-b==1.0 \\\n    --hash=sha256:{HASH}\n", "2.0")
+    with pytest.raises(InstallError, match="is none of the packages that were tested"):
+        lock.check(wheel(name, "1.0", HASH))
+
+
+def test_without_torch_nothing_comes_with_it() -> None:
+    for name in ("torch", *WITH_TORCH):
+        with pytest.raises(InstallError, match="is none of the packages that were tested"):
+            Lock("", "").check(wheel(name, "1.0"))
+
+
+def test_a_file_is_of_the_package_that_it_is_said_to_be() -> None:
+    lock = Lock(f"a-b==1.0 \\\n    --hash=sha256:{HASH}\n", "2.0")
+    with pytest.raises(InstallError, match=r"a_b-9\.whl is none of the packages"):
+        lock.check(Wheel("nvidia-cublas", "13", "a_b-9.whl", HASH, "", 0))
+
+
+def test_all_that_is_locked_must_be_there_once() -> None:
+    lock = Lock(
+        f"a==1.0 \\\n    --hash=sha256:{HASH}\nb==1.0 ; sys_platform == 'win32' \\\n    --hash=sha256:{HASH}\n", "2.0"
+    )
+    a, b, torch = wheel("a", "1.0", HASH), wheel("b", "1.0", HASH), wheel("torch", "2.0+cpu")
+    lock.check_all([a, torch, wheel("nvidia-cublas", "1")], "linux-x64", "3.11")
+    lock.check_all([a, b, torch], "windows-x64", "3.11")
+    for wheels, name in (([a, torch], "b"), ([a, b], "torch"), ([a, a, b, torch], "a"), ([], "a, b, torch")):
+        with pytest.raises(InstallError, match=f"^{name} should be there once and is not"):
+            lock.check_all(wheels, "windows-x64", "3.11")
+
+
+def wheel(name: str, version: str, sha256: str = "0" * 64) -> Wheel:
+    return Wheel(name, version, f"{name.replace('-', '_')}-{version}-py3-none-any.whl", sha256, "", 0)
 
 
 def test_our_own_lock_is_whole() -> None:

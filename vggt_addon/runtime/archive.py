@@ -4,8 +4,12 @@
     wheels/, tools/     the files
 
 A zip without compression, since wheels are compressed. What is read is data from strangers: only names that the
-manifest lists are looked at, they are plain names, and every file is believed by its sha256 alone; what the add-on's
-own lock knows must be what the lock allows. This module imports nothing beyond the standard library.
+manifest lists are looked at, they are plain names, and every file is believed by its sha256 alone; the packages must be
+those of the add-on's own lock, all of them, and torch of its version with what torch's builds bring.
+
+That guards against damage and mistakes, not against malice: an archive is a program. What is in its build of torch is
+known to nobody but whoever made it (see `locked.py`), and it runs as soon as it is installed. So it must come from
+someone you trust. This module imports nothing beyond the standard library.
 """
 
 import hashlib
@@ -21,8 +25,11 @@ from ..errors import FormatError, InstallError
 from ..jobs.schema import from_json, to_json
 from ..progress import Cancel, Progress, check
 from ..weights.disk import in_gigabytes
+from .accelerator import NONE
 from .failures import unwritable
 from .locked import Lock, Wheel
+from .offer import choose_backend
+from .platforms import PYTHONS
 from .tools import tool_wheels
 
 SCHEMA = 1
@@ -115,9 +122,11 @@ def read_manifest(path: Path, platform: str, lock: Lock) -> Manifest:
     for wheel in manifest.tools:
         if tools.get(wheel.file) != wheel.sha256:
             raise _damaged(path, f"{wheel.file} is no tool of ours")
+    choose_backend(manifest.backend, NONE, platform.split("-")[0])
     for choice in manifest.choices:
-        for wheel in choice.wheels:
-            lock.check(wheel)
+        if choice.python not in PYTHONS:
+            raise _damaged(path, f"Python {choice.python[:200]!r}")
+        lock.check_all(choice.wheels, platform, choice.python)
     return manifest
 
 

@@ -143,8 +143,7 @@ class _Making:
             self._progress("Choosing packages", 0.08)
             target = Target(self._platform, python.minor, python.program)
             wheels = self._tool.get().resolve(request.lock, self._backend, target, self._cancel)
-            for wheel in wheels:
-                request.lock.check(wheel)
+            request.lock.check_all(wheels, self._platform, python.minor)
         there = {(package.name, package.version, package.sha256) for package in whole}
         return wheels, [wheel for wheel in wheels if (wheel.name, wheel.version, wheel.sha256) in there]
 

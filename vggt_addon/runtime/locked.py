@@ -3,20 +3,30 @@
     packages.lock    versions and sha256 for every platform and Python, made by `make lock` from requirements/runtime.in
     lock.json        torch's version; its builds differ by accelerator, and with them what they need beside
 
+What torch's builds hold cannot be pinned here: they are many, each with libraries of its own. Of these the lock knows
+names, and torch's version; which file it is, is for the package index to say, or for whoever made the archive. Both
+bring programs that run on this machine.
 This module imports nothing beyond the standard library.
 """
 
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from ..errors import InstallError
+from .markers import applies
 
 PACKAGES = "packages.lock"
 FACTS = "lock.json"
+# What torch's builds bring along: for NVIDIA as resolved for the locked version; for AMD and Intel as their names are.
+WITH_TORCH = re.compile(
+    r"(nvidia|cuda|intel|onemkl|oneccl|rocm)(-[a-z0-9]+)+|(pytorch-)?triton(-(rocm|xpu))?"
+    r"|mkl|tbb|tcmlib|umf|oneccl|impi-rt|dpcpp-cpp-rt|rocm"
+)
 
 
 @dataclass(frozen=True)
@@ -59,10 +69,41 @@ class Lock:
                 found[normalised(pinned[1]), pinned[2]] = frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", entry))
         return found
 
+    def names(self, platform: str, python: str) -> set[str]:
+        """What must be there on `platform` with the Python "3.11", torch too where there is one. Raises ValueError."""
+        found = {"torch"} if self.torch else set()
+        for line in self.requirements:
+            pinned, _, marker = line.partition(";")
+            if applies(marker.strip(), platform, python):
+                found.add(normalised(pinned.split("==")[0].strip()))
+        return found
+
+    def check_all(self, wheels: Sequence[Wheel], platform: str, python: str) -> None:
+        """Raise InstallError unless `wheels` are what the lock allows, each once, and all that it asks for."""
+        for wheel in wheels:
+            self.check(wheel)
+        there = [wheel.name for wheel in wheels]
+        wrong = (self.names(platform, python) - set(there)) | {name for name in there if there.count(name) > 1}
+        if wrong:
+            raise InstallError(
+                f"{', '.join(sorted(wrong)[:3])} should be there once and is not, so nothing was installed: get or "
+                "make the archive again, or ask whoever runs your package index."
+            )
+
     def check(self, wheel: Wheel) -> None:
-        """Raise InstallError where the lock does not allow `wheel`; what torch's builds bring along is not in it."""
+        """Raise InstallError where the lock does not allow `wheel`.
+
+        torch, and what its builds bring, is allowed by its name and torch's version alone: see the module's docstring.
+        """
         allowed = self.hashes.get((wheel.name, wheel.version))
-        if allowed is None and any(name == wheel.name for name, _ in self.hashes):
+        known = any(name == wheel.name for name, _ in self.hashes)
+        with_torch = bool(self.torch) and not known and (wheel.name == "torch" or WITH_TORCH.fullmatch(wheel.name))
+        if not (known or with_torch) or normalised(wheel.file.partition("-")[0]) != wheel.name:
+            raise InstallError(
+                f"{wheel.file} is none of the packages that were tested, so nothing was installed: get or make the "
+                "archive again, or ask whoever runs your package index."
+            )
+        if (known and allowed is None) or (wheel.name == "torch" and wheel.version.partition("+")[0] != self.torch):
             raise InstallError(
                 f"{wheel.file} is of another version than the one that was tested: nothing was installed."
             )

@@ -76,8 +76,7 @@ def _fetched(
     for number, python in enumerate(pythons):
         progress(f"Choosing packages for Python {python}", 0.1 * number / len(pythons))
         wheels = tool.resolve(lock, backend, Target(platform, python), cancel)
-        for wheel in wheels:
-            lock.check(wheel)
+        lock.check_all(wheels, platform, python)
         choices.append(Choice(python, tuple(with_sizes(wheels, network, cancel))))
     wanted = list({wheel.file: wheel for choice in choices for wheel in choice.wheels}.values())
     files = fetch_all(wanted, folder, network, span(progress, 0.1, 1.0), cancel)
