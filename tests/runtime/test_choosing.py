@@ -186,7 +186,10 @@ def test_an_offer_says_what_where_how_large_and_under_which_licences(tmp_path: P
     assert f"torch {load_lock().torch} in the build cu130" in text
     assert "2.9 GB to download" in text
     assert str(tmp_path) in text
-    assert "torch: BSD-3-Clause" in text
+    assert "pillow: MIT-CMU;" in text
+    assert "av: BSD-3-Clause, with FFmpeg (GPL-2.0-or-later AND LGPL-2.1-or-later)" in text
+    assert "NVIDIA's own terms" in text
+    assert "NVIDIA" not in " ".join(make_offer(tmp_path, "cpu").licences)
     assert make_offer(tmp_path, "cpu").download < 400_000_000
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import InstallError
 from ..weights.disk import in_gigabytes
 from .accelerator import Accelerator, probe
+from .licences import OTHERS, licence_lines
 from .locked import Lock, load_lock
 from .platforms import this_platform
 
@@ -22,17 +23,6 @@ _SIZES = {
     ("windows", "gpu"): (2_907_000_000, 5_529_000_000),
     ("macos", "cpu"): (218_000_000, 777_000_000),
 }
-_LICENCES = {
-    "huggingface-hub": "Apache-2.0",
-    "numpy": "BSD-3-Clause",
-    "nvidia": "NVIDIA's own terms",
-    "opencv-python-headless": "Apache-2.0",
-    "pillow": "MIT-CMU",
-    "pillow-heif": "BSD-3-Clause, with libheif (LGPL-3.0) and x265 (GPL-2.0) in it",
-    "pycolmap": "BSD-3-Clause",
-    "safetensors": "Apache-2.0",
-    "torch": "BSD-3-Clause",
-}  # of what people ask for; all others are under MIT, BSD, Apache or MPL terms, which lie beside them
 
 
 @dataclass(frozen=True)
@@ -42,7 +32,7 @@ class Offer:
     accelerator: Accelerator
     backend: str  # torch's build; "auto": uv takes the one for the driver
     packages: tuple[str, ...]  # "torch 2.13.0" and all others, with their versions
-    licences: tuple[str, ...]  # "torch: BSD-3-Clause"
+    licences: tuple[str, ...]  # "pillow: MIT-CMU"
     download: int  # bytes, about
     disk: int  # bytes, about
     folder: Path  # where
@@ -56,7 +46,7 @@ class Offer:
             f"Installs {self.packages[0]} {_build(self.backend, self.accelerator)} and {len(self.packages) - 1} "
             f"smaller packages: about {in_gigabytes(self.download)} to download, {in_gigabytes(self.disk)} on disk.",
             f"Where: {self.folder}. Nothing of Blender's is changed.",
-            f"Licences: {'; '.join(self.licences)}. All others: MIT, BSD, Apache or MPL.",
+            f"Licences: {'; '.join(self.licences)}. {OTHERS}",
         ]
         return tuple(line for line in lines if line)
 
@@ -76,9 +66,9 @@ def make_offer(folder: Path, backend: str = "auto", lock: Lock | None = None) ->
     packages = ([f"torch {lock.torch}"] if lock.torch else []) + sorted(
         {f"{name} {version}" for name, version in named}
     )
-    shown = sorted({"torch", *(name for name, _ in named), *(["nvidia"] if accelerator.kind == "nvidia" else [])})
-    licences = tuple(f"{name}: {_LICENCES[name]}" for name in shown if name in _LICENCES)
-    return Offer(accelerator, chosen, tuple(packages), licences, download, disk, folder)
+    nvidia = gpu and accelerator.kind != "rocm" and not chosen.startswith(("rocm", "xpu"))
+    shown = ["torch"] * bool(lock.torch) + ["nvidia"] * nvidia + [name for name, _ in named]
+    return Offer(accelerator, chosen, tuple(packages), licence_lines(shown), download, disk, folder)
 
 
 def choose_backend(asked: str, accelerator: Accelerator, system: str) -> str:
