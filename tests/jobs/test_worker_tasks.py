@@ -52,6 +52,11 @@ def _perform(job: Job, cancel: Callable[[], bool] = never, engines: WarmEngines 
     [
         (EngineError("No two photos overlap.", "the log"), "No two photos overlap.", "the log"),
         (ModuleNotFoundError("No module", name="cv2"), "Python of the background worker lacks cv2", "Traceback"),
+        (
+            ModuleNotFoundError("No module", name="torch"),
+            "install the runtime in the add-on's preferences",
+            "Traceback",
+        ),
         (MemoryError("3 GB"), "not enough memory", "MemoryError: 3 GB"),
         (OSError(errno.ENOSPC, "No space"), "The disk is full", "No space"),
         (OSError(errno.EACCES, "Not allowed"), "Something unexpected", "Not allowed"),

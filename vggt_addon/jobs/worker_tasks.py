@@ -48,6 +48,7 @@ Send = Callable[[Event], None]
 LONGEST_SENTENCE = 2_000  # letters
 LONGEST_DETAIL = 20_000  # letters: the end of a traceback and of a library's words
 FULL = 1 << 20  # bytes: with less, a disk is full
+LEARNED = ("torch", "safetensors", "huggingface_hub")  # what the runtime brings and the extension does not
 NO_MEMORY = "There is not enough memory for this: close other programs, or use fewer or smaller photos."
 
 
@@ -70,7 +71,10 @@ def perform(job: Job, send: Send, reporter: Reporter, cancel: Cancel, engines: W
         _fail(job, send, error.sentence, error.detail)
     except ImportError as error:
         missing = f"The Python of the background worker lacks {error.name or 'a library'}"
-        sentence = f"{missing}: install the add-on again, or choose another Python in its preferences."
+        remedy = "install the add-on again, or choose another Python in its preferences"
+        if error.name in LEARNED:
+            remedy = "install the runtime in the add-on's preferences, or choose another Python there"
+        sentence = f"{missing}: {remedy}."
         _fail(job, send, sentence, traceback.format_exc())
     except MemoryError:
         engines.forget()
