@@ -85,6 +85,7 @@ def change_runtime(action: str, archive: Path | None = None) -> None:
         online=_online(),
         log=places.log_file(),
         archive=archive,
+        log_level=preferences().log_level,
     )
     titles = {
         "install": ("Installing the runtime", "The runtime is installed."),

@@ -82,6 +82,8 @@ def _draw_runtime(box: Any, context: Any, found: findings.Findings) -> None:
         if offer is not None:
             row.operator(ids.INSTALL_RUNTIME, icon="IMPORT")
             row.operator(ids.INSTALL_ARCHIVE, icon="FILE_FOLDER")
+        if state.leftovers:
+            row.operator(ids.REMOVE_RUNTIME, text="Remove What Is Left", icon="TRASH")
     else:
         if state.repairable:
             row.operator(ids.MEND_RUNTIME, text="Repair", icon="FILE_REFRESH").action = "repair"
