@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from vggt_addon.errors import Cancelled, InstallError
+from vggt_addon.jobs.in_use import hold
 from vggt_addon.progress import never, no_progress
 from vggt_addon.runtime import install as install_module
 from vggt_addon.runtime import layout, tools, upkeep
@@ -500,3 +501,35 @@ def test_torch_that_does_not_start_is_damage(install: Install, folder: Path, loc
     state = runtime_state(folder, lock_id=lock.id)
     assert (state.condition, state.repairable, state.python) == (Condition.DAMAGED, True, None)
     assert state.sentence == "The runtime is damaged: PyTorch is not whole, or does not start. Repair it."
+
+
+def test_what_another_blenders_worker_runs_by_stays(
+    install: Install, folder: Path, locked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "LEAVE_SECONDS", 0.2)
+    install()
+    (folder / "python").mkdir()  # which it may have been made from
+    with hold(folder / "e1"):
+        install(repair=True)
+        assert names(folder) == ["current.json", "e1", "e2", "lock", "python"]
+        with pytest.raises(
+            InstallError, match=r"removed but for .*e1, which a worker of another Blender still runs by"
+        ):
+            remove(folder, no_progress, never)
+        assert names(folder) == ["e1", "lock", "python"]
+        assert state_of(folder, locked).leftovers
+        install()
+        assert names(folder) == ["current.json", "e1", "e2", "lock", "python"]
+        assert version_of(folder, "alpha") == "1.0"
+    install(repair=True)
+    assert names(folder) == ["current.json", "e1", "lock", "python"]
+
+
+def test_our_own_worker_is_given_the_time_to_leave(install: Install, folder: Path) -> None:
+    install()
+    held = hold(folder / "e1")
+    timer = threading.Timer(0.5, held.close)
+    timer.start()
+    remove(folder, no_progress, never)
+    timer.join()
+    assert not folder.exists()

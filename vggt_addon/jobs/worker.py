@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import FormatError
+from .in_use import hold
 from .leftovers import remove_leftovers
 from .lines import LineTooLongError
 from .protocol import (
@@ -143,12 +144,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.path += [str(folder) for folder in options.libraries]  # the camera solver's process gets the path as it is here
     worker = Worker(options.idle)
     log_to(options.log, options.log_level)
+    environment = hold(Path(sys.prefix))
     faulthandler.enable()
     _step_back()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is Blender's
     signal.signal(signal.SIGTERM, lambda number, frame: worker.leave())
     logger.info("worker %d of Python %s", os.getpid(), sys.version)
-    worker.work()
+    with environment:
+        worker.work()
     logger.info("worker %d leaves", os.getpid())
 
 

@@ -2,7 +2,7 @@
 
 Wheels are chosen, compared with what is there, fetched, and put into a new environment beside the old one; that is
 checked, and then said to be the current one. Whatever ends this earlier leaves the old one in use, and what was fetched
-for the next try. No worker should run by the old one meanwhile, since it is removed in the end.
+for the next try. The old one is removed in the end, or where a worker still runs by it, by the next change.
 This module imports nothing beyond the standard library.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InstallError
+from ..jobs import in_use
 from ..progress import Cancel, Progress, check, span
 from . import archive
 from .accelerator import probe
@@ -105,6 +106,7 @@ class _Making:
         try:
             self._progress("Making an environment", 0.02)
             python = create(base, place, self._environment, layout, self._tool, self._cancel)
+            (place / in_use.FOLDER).mkdir()
             wheels, good = self._choose(python)
             files = self._fetch([wheel for wheel in wheels if wheel not in good])
             self._fill(site_of(place), python, good, files)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InstallError
+from ..jobs.in_use import in_use
 from ..progress import Cancel, Progress
 from ..weights.file_lock import file_lock
 from .failures import unwritable
@@ -127,9 +128,16 @@ def any_length(path: Path) -> Path:
 
 
 def sweep(layout: Layout, current: str) -> None:
-    """Remove all environments but the one named `current`, as far as the system lets them go; needs the lock."""
+    """Remove all environments but the one named `current` and those in use, as far as the system lets them go.
+
+    Needs the lock.
+    """
     for place in layout.environments():
-        if place.name != current:
+        if place.name == current:
+            continue
+        if in_use(place):  # by another Blender
+            logger.info("a worker still runs by %s", place)
+        else:
             clear(place)
 
 

@@ -5,10 +5,12 @@ This module imports nothing beyond the standard library.
 
 import logging
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InstallError
+from ..jobs.in_use import in_use
 from ..progress import Cancel, Progress, span
 from .environment import try_device
 from .integrity import damaged
@@ -17,6 +19,8 @@ from .locked import Lock
 from .record import Record, known_record, write_record
 from .sources import child_environment, configured
 
+LEAVE_SECONDS = 3.0  # for a worker that was told to leave
+PAUSE = 0.1  # seconds between two looks
 logger = logging.getLogger(__name__)
 
 
@@ -58,8 +62,8 @@ def remove(folder: Path, progress: Progress, cancel: Cancel) -> None:
     """Remove the runtime and its folder, without a trace, and what an installation that was cut off has left.
 
     `cancel` is asked only while another process is at it: what has begun goes to its end. Raises Cancelled then, and
-    InstallError where something is in use: then there is no runtime any more, `RuntimeState.leftovers` says that
-    something is left, and the next try removes it.
+    InstallError where something is in use, be it by another Blender's worker: then there is no runtime any more,
+    `RuntimeState.leftovers` says that something is left, and the next try removes it.
     """
     layout = Layout(folder.absolute())
     if not layout.folder.exists():
@@ -67,12 +71,27 @@ def remove(folder: Path, progress: Progress, cancel: Cancel) -> None:
     with layout.changing(progress, cancel):
         progress("Removing", 0.1)
         delete(layout.current)  # first, so that no worker starts by what is half gone
+        used = _await_unused(layout)
         for path in layout.leftovers():
-            delete(path)
+            if path not in used and not (used and path == layout.python):  # which it may have been made from
+                delete(path)
+        if used:
+            raise InstallError(
+                f"The runtime is removed but for {used[0]}, which a worker of another Blender still runs by: quit that "
+                "Blender, then remove it again."
+            )
         if os.name != "nt":  # while it is ours; Windows removes nothing that is open
             _remove_lock(layout)
     if os.name == "nt":
         _remove_lock(layout)
+
+
+def _await_unused(layout: Layout) -> list[Path]:
+    """Environments that a worker runs by and goes on to: our own Blender's is about to leave."""
+    end = time.monotonic() + LEAVE_SECONDS
+    while (used := [place for place in layout.environments() if in_use(place)]) and time.monotonic() < end:
+        time.sleep(PAUSE)
+    return used
 
 
 def _remove_lock(layout: Layout) -> None:
