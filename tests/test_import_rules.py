@@ -17,6 +17,8 @@ ALLOWED: dict[str, set[str]] = {
     "commands.py": {"bpy"},
     "photos": {"PIL", "pillow_heif", "av"},
     "engines/layers": {"torch"},
+    "engines/keep_last.py": {"torch"},
+    "engines/stored_weights.py": {"torch"},
     "engines/vggt": {"torch", "safetensors", "PIL"},
     "engines/dust3r": {"torch", "safetensors", "cv2", "scipy"},
     "engines/sfm": {"cv2", "PIL"},

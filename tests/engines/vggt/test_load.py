@@ -11,8 +11,9 @@ from torch import Tensor
 
 from vggt_addon.engines.layers.chunks import Chunks, no_step
 from vggt_addon.engines.layers.devices import Device
+from vggt_addon.engines.stored_weights import find_weights
 from vggt_addon.engines.vggt import load as load_module
-from vggt_addon.engines.vggt.load import HEADS, Loaded, find_weights, load, weights_memory
+from vggt_addon.engines.vggt.load import HEADS, Loaded, load, weights_memory
 from vggt_addon.engines.vggt.network import VGGT
 from vggt_addon.errors import WeightsError
 from vggt_addon.weights.catalogue import find_entry
@@ -71,7 +72,7 @@ def stand(networks: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[[St
 
 
 def find(store: Store, weights: str = "", dtype: str = "float32") -> Path:
-    return find_weights(weights, str(store.folder), DTYPES[dtype]).path
+    return find_weights("vggt", weights, str(store.folder), DTYPES[dtype]).path
 
 
 def test_weights_are_found_by_their_id_or_in_the_catalogues_order(store: Store, put: Put) -> None:
@@ -129,7 +130,7 @@ def test_the_folder_is_the_users_unless_another_is_named(
     stored = put("vggt-1b")
     monkeypatch.setenv("VGGT_ADDON_WEIGHTS", str(store.folder))
     assert default_folder() == store.folder
-    assert find_weights("", "", torch.float32).path == stored.path
+    assert find_weights("vggt", "", "", torch.float32).path == stored.path
 
 
 # --- what becomes of them

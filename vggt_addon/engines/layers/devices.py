@@ -4,6 +4,8 @@ This module imports torch.
 """
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -59,6 +61,17 @@ def release_memory(device: Device) -> None:
         torch.cuda.empty_cache()
     elif device.device.type == "mps":
         torch.mps.empty_cache()
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """torch computes in so many threads (0: as it is); in a process that goes on, the next run has its own number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_dtype(precision: str, device: Device) -> torch.dtype:

@@ -8,8 +8,7 @@ This module imports nothing beyond the standard library; its neighbours import n
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -17,15 +16,14 @@ import torch
 
 from ...errors import EngineError, PhotoError, UnreadablePhotosError
 from ...photos.photo import Photo
-from ...photos.read import decode as read_pixels
-from ...photos.upright_copy import needs_copy, write_upright_copy
 from ...progress import Cancel, Progress, check, span
 from ...reconstruction import POINTS_GIVEN, LeftOut, Reconstruction, SolveReport, View
 from ...settings import EngineSettings, NetworkSettings
 from ..base import EnginePlan
 from ..cost import GIGABYTE, finishing_seconds, pictures_seconds, plan_sentence
-from ..layers.devices import Device, choose_dtype, find_device, release_memory
+from ..layers.devices import Device, choose_dtype, find_device, release_memory, torch_threads
 from ..layers.work import Speed, known_speed
+from ..shown_picture import shown_picture
 from .config import FULL
 from .framing import MODES, PATCH, Framing, frame_photos
 from .known_focal import known_focals
@@ -76,7 +74,7 @@ class VggtEngine:
         except EngineError as error:
             *_, smallest = plans(request, device)
             return EnginePlan(error.sentence, None, smallest.whole_memory, free, False)
-        with _threads(settings.threads):
+        with torch_threads(settings.threads):
             best = fitting_plans(request, device, _speed(request, device))[0]
         check(cancel)
         seconds = (best.seconds or 0.0) + self._loading_seconds(settings.network, request, device)
@@ -114,7 +112,7 @@ class VggtEngine:
         prepared = prepare(photos, settings)
         fitting_plans(prepared.request, prepared.device)  # refuses before anything is loaded
         try:
-            with _threads(settings.threads):
+            with torch_threads(settings.threads):
                 return self._run(photos, prepared, workspace, settings, progress, cancel)
         finally:
             release_memory(prepared.device)  # but for a network that is kept warm, the device is others' again
@@ -151,17 +149,6 @@ class VggtEngine:
             return made
         points = head_points(answer, prepared.order, prepared.framings, pixels, cameras, views)
         return made.replace(points=points, report={**made.report, POINTS_GIVEN: len(points.position)})
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """torch computes in so many threads (0: as it is); in a process that goes on, the next run has its own number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _speed(request: Request, device: Device) -> Speed:
@@ -239,7 +226,7 @@ def _views(
             continue
         depth, confidence = photo_depth(answer.depth[number], answer.confidence[number], framing, pixels.opaque[number])
         try:
-            shown = _picture(photo, workspace / "photos" / f"{number:05d}", longest)
+            shown = shown_picture(photo, workspace / "photos" / f"{number:05d}", longest)
         except PhotoError as error:
             gone.append(LeftOut(photo.name, error.sentence))
             continue
@@ -277,15 +264,6 @@ def _solve_report(photo: Photo, camera: PhotoCamera) -> SolveReport:
         focal_uncertain=camera.focal_uncertain,
         pixel_aspect=camera.pixel_aspect,
     )
-
-
-def _picture(photo: Photo, folder: Path, longest: int) -> Path:
-    """What Blender shows: the file itself, or an upright copy in `folder`. Raises PhotoError where the file is gone."""
-    if needs_copy(photo, longest):
-        return write_upright_copy(read_pixels(photo, at_least=longest or None), photo.name, folder, longest)
-    if not photo.path.is_file():
-        raise PhotoError(f"{photo.path} does not exist any more.")
-    return photo.path
 
 
 def _reconstruction(

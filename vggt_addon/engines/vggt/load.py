@@ -6,15 +6,12 @@ This module imports torch.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import torch
 
-from ...errors import WeightsError
-from ...weights.catalogue import CATALOGUE, find_entry
 from ...weights.checkpoint import open_checkpoint
 from ...weights.loading import load_weights
-from ...weights.store import Store, StoredWeights, default_folder
+from ...weights.store import StoredWeights
 from ..layers.allocator import return_freed_memory
 from ..layers.chunks import Chunks, OnStep
 from ..layers.devices import Device
@@ -39,29 +36,6 @@ class Loaded:
 def heads_for(points_from: str) -> tuple[Head, ...]:
     """What is built and loaded for a run whose points come from there: see NetworkSettings."""
     return (*HEADS, "point") if points_from == "head" else HEADS
-
-
-def find_weights(weights: str, folder: str, dtype: torch.dtype) -> StoredWeights:
-    """The stored file to run from: of this id, or of the first VGGT in the catalogue that is there.
-
-    A file in half precision is taken where that is what the blocks compute in. Raises WeightsError with a sentence
-    where there is none.
-    """
-    store = Store(Path(folder) if folder else default_folder())
-    if weights and find_entry(weights).network != "vggt":  # before it is told how to get them
-        raise WeightsError(f"{weights} are weights of another network: choose one of VGGT's (see `weights list`).")
-    ids = [weights] if weights else [entry.id for entry in CATALOGUE if entry.network == "vggt"]
-    for id in ids:
-        half = store.find(id, "bfloat16" if dtype == torch.bfloat16 else "float16") if dtype.itemsize == 2 else None
-        found = half or store.find(id)
-        if found:
-            return found
-    if weights:
-        return store.require(weights)
-    raise WeightsError(
-        f"VGGT's weights are not in {store.folder}: get them with `weights download {ids[0]}`, or give a file that you "
-        "have to `weights convert`."
-    )
 
 
 @cache

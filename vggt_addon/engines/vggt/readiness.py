@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from ...errors import UserError
 from ...photos.photo import Photo
 from ...settings import EngineSettings
+from ..stored_weights import find_weights
 from .engine import prepare
-from .load import find_weights
 from .plan import fitting_plans
 
 
@@ -21,7 +21,7 @@ def why_not(photos: Sequence[Photo], settings: EngineSettings) -> str:
     """
     try:
         prepared = prepare(photos, settings)
-        find_weights(settings.network.weights, settings.network.weights_folder, prepared.request.dtype)
+        find_weights("vggt", settings.network.weights, settings.network.weights_folder, prepared.request.dtype)
         if prepared.device.is_cpu:
             return "VGGT's weights are there, but without a GPU it takes minutes: ask for it with --engine vggt."
         fitting_plans(prepared.request, prepared.device)
