@@ -8,7 +8,11 @@ import importlib
 from ..errors import EngineError
 from .base import Engine
 
-ENGINES = {"vggt": (".vggt.engine", "VggtEngine"), "sfm": (".sfm.engine", "SfmEngine")}
+ENGINES = {
+    "vggt": (".vggt.engine", "VggtEngine"),
+    "dust3r": (".dust3r.engine", "Dust3rEngine"),
+    "sfm": (".sfm.engine", "SfmEngine"),
+}
 
 
 def create(name: str) -> Engine:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...errors import EngineError
-from ...progress import Cancel, Progress, never, no_progress, span
+from ...progress import Cancel, Progress, check, never, no_progress, span
 from .depths import depth_along_rays
 from .initialisation import Start, first_depths, move_to_known, normalise, start_from_tree
 from .loss import AlignmentLoss
@@ -21,7 +21,7 @@ from .pairs import Edge, components
 from .registration import Similarity
 from .unknowns import NOTHING_FIXED, Fixed, Unknowns, quaternion, stored_pose, stored_translations
 
-MOST_VALUES = 4_000_000  # pixels of all maps together that poses are found from; depth is then found for every pixel
+MOST_VALUES = 2_000_000  # pixels of all maps together that poses are found from; depth is then found for every pixel
 NOTHING_SEEN = 0.01  # mean log confidence of a map below which its pair joins nothing
 
 
@@ -53,10 +53,12 @@ def align(
     settings: AlignmentSettings = AlignmentSettings(),
     progress: Progress = no_progress,
     cancel: Cancel = never,
+    device: torch.device | None = None,
 ) -> Aligned:
     """Cameras and depth from the maps of all pairs; of the largest group of pictures, where pairs do not join them all.
 
-    Raises EngineError where no two pictures show anything in common; Cancelled.
+    `device`: where the poses are found (None: where the maps are). Raises EngineError where no two pictures show
+    anything in common; Cancelled.
     """
     placed = _joined(maps)
     if len(placed) < 2:
@@ -66,13 +68,25 @@ def align(
     if len(placed) < len(maps.pixels):
         maps, fixed = maps.restricted(placed), _restricted(fixed, placed)
     coarse = _thinned(maps, settings.most_values)
+    if device is not None:
+        coarse = coarse.to(device)
     start = start_from_tree(coarse, fixed, published=settings.published_start)
     normalise(start)
     move_to_known(start, fixed.poses)
     unknowns = unknowns_from(coarse, start, fixed, published=settings.published_start)
     outcome = optimise(unknowns, AlignmentLoss(coarse), settings.optimiser, span(progress, 0.0, 0.9), cancel)
-    progress("Aligning the pairs", 0.95)
-    return _finished(maps, unknowns, placed, start, outcome, exact=coarse is maps)
+    progress("Aligning the pairs", 0.9)
+    return _finished(maps, _Solved(placed, unknowns, start.tree, outcome), cancel)
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """What the optimisation leaves behind."""
+
+    pictures: Sequence[int]  # of those that were given
+    unknowns: Unknowns
+    tree: Sequence[Edge]
+    outcome: Outcome
 
 
 def _joined(maps: PairMaps) -> list[int]:
@@ -143,28 +157,34 @@ def _share_focals(unknowns: Unknowns, start: Start, fixed: Fixed) -> None:
 
 
 @torch.no_grad()
-def _finished(
-    maps: PairMaps, unknowns: Unknowns, placed: Sequence[int], start: Start, outcome: Outcome, *, exact: bool
-) -> Aligned:
-    """Depth of every pixel: as optimised where all took part, else what minimises the same loss with these cameras."""
-    turned, centres = (part.double().cpu() for part in unknowns.world_from_camera())
-    cameras = torch.eye(4, dtype=torch.float64).repeat(len(turned), 1, 1)
-    cameras[:, :3, :3], cameras[:, :3, 3] = turned, centres
-    focals = tuple(unknowns.focal_lengths().tolist())
-    if exact:
-        depth = unknowns.split(unknowns.depth().detach())
-    else:
-        matrices, scales = unknowns.similarities().double().cpu(), unknowns.scales().double().cpu()
-        pairs = Similarity(scales, matrices[..., :3] / scales[:, None, None], matrices[..., 3])
-        depth = [depth_along_rays(maps, k, pairs, focals[k], cameras[k]) for k in range(len(cameras))]
-    sure = [maps.best_confidence(picture) for picture in range(len(cameras))]
-    depth = [torch.where(best > 1, found, 0.0) for best, found in zip(sure, depth, strict=True)]
+def _finished(maps: PairMaps, solved: _Solved, cancel: Cancel) -> Aligned:
+    cameras = solved.unknowns.cameras()
+    focals = tuple(solved.unknowns.focal_lengths().tolist())
+    sure = [maps.best_confidence(picture).cpu() for picture in range(len(cameras))]
+    depths = _depths(maps, solved.unknowns, cameras, focals, cancel)
+    placed = solved.pictures
     return Aligned(
         tuple(placed),
         cameras,
         focals,
-        tuple(depth),
+        tuple(torch.where(best > 1, depth, 0.0) for best, depth in zip(sure, depths, strict=True)),
         tuple(sure),
-        tuple((placed[i], placed[j]) for i, j in start.tree),
-        outcome,
+        tuple((placed[i], placed[j]) for i, j in solved.tree),
+        solved.outcome,
     )
+
+
+def _depths(
+    maps: PairMaps, unknowns: Unknowns, cameras: Tensor, focals: Sequence[float], cancel: Cancel
+) -> list[Tensor]:
+    """Of every pixel: as optimised where all took part, else what minimises the same loss with these cameras."""
+    found = unknowns.split(unknowns.depth().cpu())
+    if [len(depth) for depth in found] == [pixels.shape[1] for pixels in maps.pixels]:
+        return found
+    matrices, scales = unknowns.similarities().double().cpu(), unknowns.scales().double().cpu()
+    pairs = Similarity(scales, matrices[..., :3] / scales[:, None, None], matrices[..., 3])
+    found = []
+    for picture, camera in enumerate(cameras):
+        check(cancel)
+        found.append(depth_along_rays(maps, picture, pairs, focals[picture], camera).cpu())
+    return found

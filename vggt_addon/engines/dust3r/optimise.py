@@ -38,6 +38,9 @@ class Outcome:
     steps: int  # that were taken
 
 
+NOT_NEEDED = Outcome(0.0, 0.0, 0)
+
+
 def optimise(
     unknowns: Unknowns, loss: AlignmentLoss, settings: OptimiserSettings, progress: Progress, cancel: Cancel
 ) -> Outcome:

@@ -6,7 +6,7 @@ This module imports torch.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from .pairs import Edge
 
 PUBLISHED_CENTRE = 0.0  # pixel indices against the picture's middle, as the published alignment has them
+SQUARE = (1.0, 1.0)
 OUR_CENTRE = 0.5  # pixel centres at +0.5, as everywhere here
 
 
@@ -35,11 +36,13 @@ class PairMaps:
         sizes: Sequence[tuple[int, int]],
         *,
         centre: float = OUR_CENTRE,
+        shapes: Sequence[tuple[float, float]] | None = None,
         device: torch.device | None = None,
     ) -> "PairMaps":
         """Room for the maps of `edges` between pictures of `sizes` (H, W); fill it with `put`.
 
-        `centre`: where a pixel's centre is within it. Raises ValueError where a pair names a picture that is not there,
+        `centre`: where a pixel's centre is within it; `shapes`: width and height of each picture's pixels, where these
+        are not square. Raises ValueError where a pair names a picture that is not there,
         or one picture twice.
         """
         if any(i == j or not (0 <= i < len(sizes) and 0 <= j < len(sizes)) for i, j in edges):
@@ -53,7 +56,10 @@ class PairMaps:
         areas = [height * width for height, width in sizes]
         return cls(
             tuple(edges),
-            tuple(_pixels(size, centre, device) for size in sizes),
+            tuple(
+                centred_pixels(size, shape, centre, device)
+                for size, shape in zip(sizes, shapes or [SQUARE] * len(sizes), strict=True)
+            ),
             tuple(max(size) for size in sizes),
             tuple(torch.zeros(k, 3, p, device=device) for k, p in zip(counts, areas, strict=True)),
             tuple(torch.ones(k, p, device=device) for k, p in zip(counts, areas, strict=True)),
@@ -102,6 +108,15 @@ class PairMaps:
             self.where,
         )
 
+    def to(self, device: torch.device) -> "PairMaps":
+        """The same there; what is there already is not copied."""
+        return replace(
+            self,
+            pixels=tuple(part.to(device) for part in self.pixels),
+            points=tuple(part.to(device) for part in self.points),
+            confidence=tuple(part.to(device) for part in self.confidence),
+        )
+
     def restricted(self, pictures: Sequence[int]) -> "PairMaps":
         """Those pictures and the pairs among them, numbered anew in the given order."""
         new = {old: number for number, old in enumerate(pictures)}
@@ -125,9 +140,14 @@ class PairMaps:
         )
 
 
-def _pixels(size: tuple[int, int], centre: float, device: torch.device | None) -> Tensor:
-    """(2, H W): x and y from the middle (W/2, H/2)."""
-    rows = torch.arange(size[0], device=device) + (centre - size[0] / 2)
-    columns = torch.arange(size[1], device=device) + (centre - size[1] / 2)
+def centred_pixels(
+    size: tuple[int, int],
+    shape: tuple[float, float] = SQUARE,
+    centre: float = OUR_CENTRE,
+    device: torch.device | None = None,
+) -> Tensor:
+    """(2, H W): x and y from the middle (W/2, H/2), in units of a square pixel as large as one of this shape."""
+    rows = (torch.arange(size[0], device=device) + (centre - size[0] / 2)) * shape[1]
+    columns = (torch.arange(size[1], device=device) + (centre - size[1] / 2)) * shape[0]
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     return torch.stack([x.reshape(-1), y.reshape(-1)]).float()

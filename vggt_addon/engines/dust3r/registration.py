@@ -27,8 +27,8 @@ class Similarity:
 
     def apply(self, points: Tensor) -> Tensor:
         """(..., 3, P) -> (..., 3, P), in the dtype and on the device of the points."""
-        matrix = (self.scale[..., None, None] * self.rotation).to(points)
-        return matrix @ points + self.translation.to(points)[..., None]
+        matrix = (self.scale[..., None, None] * self.rotation).to(points.dtype).to(points.device)
+        return matrix @ points + self.translation.to(points.dtype).to(points.device)[..., None]
 
     def rigid(self) -> Tensor:
         """(..., 4, 4): rotation and translation without the scale."""
@@ -58,8 +58,8 @@ def register(source: Tensor, target: Tensor, weights: Tensor) -> Similarity:
     mean_source, mean_target = source @ share, target @ share  # (..., 3, 1)
     from_middle = source - mean_source
     weighted = from_middle * share.transpose(-1, -2)
-    covariance = ((target - mean_target) @ weighted.transpose(-1, -2)).double().cpu()  # (..., 3, 3)
-    variance = (from_middle * weighted).sum(dim=(-1, -2)).double().cpu()
+    covariance = ((target - mean_target) @ weighted.transpose(-1, -2)).cpu().double()  # (..., 3, 3)
+    variance = (from_middle * weighted).sum(dim=(-1, -2)).cpu().double()
     u, values, vt = torch.linalg.svd(covariance)
     sign = torch.ones_like(values)
     sign[..., 2] = torch.sign(torch.linalg.det(u) * torch.linalg.det(vt))
@@ -67,7 +67,7 @@ def register(source: Tensor, target: Tensor, weights: Tensor) -> Similarity:
     told = (scale > 0) & scale.isfinite() & (total[..., 0].cpu() > 0)
     scale = torch.where(told, scale, 1.0)
     rotation = torch.where(told[..., None, None], (u * sign[..., None, :]) @ vt, torch.eye(3, dtype=torch.float64))
-    moved = mean_target.double().cpu() - scale[..., None, None] * rotation @ mean_source.double().cpu()
+    moved = mean_target.cpu().double() - scale[..., None, None] * rotation @ mean_source.cpu().double()
     return Similarity(scale, rotation, moved[..., 0])
 
 

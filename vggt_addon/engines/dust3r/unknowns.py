@@ -95,6 +95,13 @@ class Unknowns(nn.Module):
             stored = torch.where(self._poses_free[:, None] > 0, stored, stored.detach())
         return rotations(stored[:, :4]), translations(stored[:, 4:7])
 
+    def cameras(self) -> Tensor:
+        """World from camera (n, 4, 4), float64 on the CPU, rigid to the last digit."""
+        stored = self.poses.detach().cpu().double()
+        matrices = torch.eye(4, dtype=torch.float64).repeat(len(stored), 1, 1)
+        matrices[:, :3, :3], matrices[:, :3, 3] = rotations(stored[:, :4]), translations(stored[:, 4:7])
+        return matrices
+
     def scales(self) -> Tensor:
         """(E,) of the pairs."""
         logarithms = self.pair_poses[:, 7]

@@ -15,6 +15,8 @@ from .main_memory import free_memory
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+# What torch says where memory runs out: CUDA and MPS; its allocator on Linux and macOS, on Windows; CUDA's libraries.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed")
 
 
 @dataclass(frozen=True)
@@ -93,3 +95,11 @@ def _processor_has(half: torch.dtype) -> bool:
     if half == torch.bfloat16:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return bool(torch.ops.mkldnn._is_mkldnn_fp16_supported())
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch says so; the CPU's and MPS's errors have no type of their own."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return any(words in text for words in _OUT_OF_MEMORY)

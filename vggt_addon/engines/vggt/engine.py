@@ -23,6 +23,7 @@ from ..base import EnginePlan
 from ..cost import GIGABYTE, finishing_seconds, pictures_seconds, plan_sentence
 from ..layers.devices import Device, choose_dtype, find_device, release_memory, torch_threads
 from ..layers.work import Speed, known_speed
+from ..readable import run_on_readable
 from ..shown_picture import shown_picture
 from .config import FULL
 from .framing import MODES, PATCH, Framing, frame_photos
@@ -94,17 +95,11 @@ class VggtEngine:
         self, photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel
     ) -> Reconstruction:
         """See `engines.base.Engine.reconstruct`. Raises WeightsError where the weights are not there."""
-        try:
+
+        def run_once(photos: Sequence[Photo], settings: EngineSettings, progress: Progress) -> Reconstruction:
             return self._reconstruct(photos, workspace, settings, progress, cancel)
-        except UnreadablePhotosError as error:
-            unreadable = {photos[place].name: error.reasons[place] for place in sorted(error.reasons)}
-            if len(unreadable) == len(photos):
-                raise
-        readable = [photo for photo in photos if photo.name not in unreadable]
-        if settings.reference in unreadable:
-            settings = replace(settings, reference="")
-        made = self._reconstruct(readable, workspace, settings, span(progress, 0.08, 1.0), cancel)
-        return made.replace(left_out=(*(LeftOut(name, why) for name, why in unreadable.items()), *made.left_out))
+
+        return run_on_readable(photos, settings, progress, run_once)
 
     def _reconstruct(
         self, photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel

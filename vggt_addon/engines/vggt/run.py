@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...errors import EngineError
 from ...progress import Cancel, Progress, check, span
 from ..layers.chunks import Chunks, OnStep
-from ..layers.devices import Device, release_memory
+from ..layers.devices import Device, is_out_of_memory, release_memory
 from ..layers.work import Speed, Work
 from .output import VggtOutput
 from .plan import Plan, Request
@@ -24,8 +24,6 @@ Network = Callable[[torch.Tensor, Chunks, OnStep], VggtOutput]
 """(1, S, 3, H, W) uint8 on the network's device, chunks, on_step -> what VGGT says of one scene."""
 
 logger = logging.getLogger(__name__)
-# What torch says of it: CUDA and MPS; its allocator on Linux and macOS, on Windows; CUDA's libraries.
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed")
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def run(
             pictures = torch.from_numpy(images).permute(0, 3, 1, 2)[None].to(device.device)
             return _answer(network(pictures, plan.chunks, on_step), plan)
         except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's and MPS's have no type of their own
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             last = f"{plan}: {error}"
         except MemoryError as error:
@@ -117,10 +115,3 @@ def _answer(output: VggtOutput, plan: Plan) -> Answer:
 def _maps(values: torch.Tensor | None) -> NDArray[np.float32] | None:
     """Those of the one scene that was asked for."""
     return None if values is None else values[0].float().cpu().numpy()
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    if isinstance(error, torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return any(words in text for words in _OUT_OF_MEMORY)
