@@ -24,7 +24,7 @@ def test_every_option_arrives(command: str, tmp_path: Path) -> None:
         *("--seed", "7", "--depth-size", "640", "--sequence", "--threads", "3", "--texture-size", "2048"),
         *("--weights", "vggt-1b", "--weights-folder", str(tmp_path), "--device", "cuda", "--precision", "float16"),
         *("--memory-limit", "7.5", "--framing", "pad", "--input-size", "364", "--reference", "a b.jpg"),
-        *("--focal", "shared", "--points-from", "head"),
+        *("--focal", "shared", "--points-from", "head", "--clean"),
     ]
     network = NetworkSettings(
         weights="vggt-1b",
@@ -36,6 +36,7 @@ def test_every_option_arrives(command: str, tmp_path: Path) -> None:
         input_size=364,
         focal="shared",
         points_from="head",
+        clean=True,
     )
     output = [] if command == "plan" else ["-o", "out.blend"]
     parsed = _parser().parse_args([command, "photos", *output, *options])

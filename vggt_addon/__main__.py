@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
 def _photo_options() -> argparse.ArgumentParser:
     photos = argparse.ArgumentParser(add_help=False)
     photos.add_argument("photos", nargs="+", metavar="PHOTOS", help="photos, clips, folders or patterns")
-    photos.add_argument("--engine", default="auto", choices=("auto", "vggt", "sfm"), help="default: auto")
+    photos.add_argument("--engine", default="auto", choices=("auto", "vggt", "dust3r", "sfm"), help="default: auto")
     photos.add_argument(
         "--seed", type=_whole_number(0, 2**31 - 1), default=0, help="same seed, same result (default 0)"
     )

@@ -13,7 +13,7 @@ from .settings import EngineSettings, NetworkSettings
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     """The options of the learned engines; what all engines share is in `__main__`."""
-    group = parser.add_argument_group("learned engines (vggt)")
+    group = parser.add_argument_group("learned engines (vggt, dust3r)")
     group.add_argument("--device", default="auto", choices=("auto", "cuda", "mps", "cpu"), help="default: auto")
     group.add_argument(
         "--precision",
@@ -43,7 +43,14 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         help="how photos are put into the network's picture: whole loses nothing (default: whole)",
     )
     group.add_argument(
-        "--input-size", type=int, default=518, metavar="PIXELS", help="long side of it, a multiple of 14 (default 518)"
+        "--input-size",
+        type=int,
+        default=518,
+        metavar="PIXELS",
+        help="long side of it: for vggt a multiple of 14 (default 518), for dust3r the multiple of 16 below (512)",
+    )
+    group.add_argument(
+        "--clean", action="store_true", help="dust3r: hide points that float before what a surer photo sees there"
     )
     group.add_argument("--memory-limit", type=_gigabytes, default=0.0, metavar="GB", help="what a run may take in all")
     group.add_argument("--weights", default="", metavar="ID", help="see `weights list` (default: the first there)")
@@ -69,6 +76,7 @@ def engine_settings(options: argparse.Namespace) -> EngineSettings:
             input_size=options.input_size,
             points_from=options.points_from,
             focal=options.focal,
+            clean=options.clean,
         ),
     )
 

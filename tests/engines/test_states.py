@@ -51,9 +51,13 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return hide
 
 
+def state_of(name: str, folder: Path, **settings: str) -> EngineState:
+    every = engine_states(NetworkSettings(weights_folder=str(folder), **settings))  # type: ignore[arg-type]
+    return next(state for state in every if state.name == name)
+
+
 def vggt(folder: Path, **settings: str) -> EngineState:
-    state, _ = engine_states(NetworkSettings(weights_folder=str(folder), **settings))  # type: ignore[arg-type]
-    return state
+    return state_of("vggt", folder, **settings)
 
 
 def test_every_engine_of_the_registry_is_told() -> None:
@@ -62,14 +66,14 @@ def test_every_engine_of_the_registry_is_told() -> None:
 
 
 def test_the_embedded_engine_needs_nothing() -> None:
-    sfm = engine_states()[1]
+    sfm = engine_states()[-1]
     assert sfm.ready and sfm.licence == "" and "neither a GPU nor a download" in sfm.needs
 
 
 @pytest.mark.parametrize(("name", "said"), [("pycolmap", "pycolmap"), ("cv2", "OpenCV"), ("PIL", "Pillow")])
 def test_a_library_of_the_embedded_engine_that_is_missing(without: Callable[[str], None], name: str, said: str) -> None:
     without(name)
-    sfm = engine_states()[1]
+    sfm = engine_states()[-1]
     assert not sfm.ready and sfm.needs.startswith(f"{said} is missing here: install")
 
 
@@ -79,9 +83,9 @@ def test_a_computer_that_the_embedded_engine_is_not_made_for(
 ) -> None:
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    assert engine_states()[1].ready  # whoever has built pycolmap there may use it
+    assert engine_states()[-1].ready  # whoever has built pycolmap there may use it
     without("pycolmap")
-    sfm = engine_states()[1]
+    sfm = engine_states()[-1]
     assert not sfm.ready and f"({system} {machine})" in sfm.needs and "install" not in sfm.needs
 
 
@@ -128,6 +132,23 @@ def test_what_is_wrong_with_the_weights_is_told(folder: Path, put: Weigh, damage
     state = vggt(folder, weights="mine" if damage == "name" else "")
     words = {"name": "no weights called mine", "cut": "is damaged", "network": "was not made by"}
     assert not state.ready and words[damage] in state.needs
+
+
+def test_each_learned_engine_looks_for_weights_of_its_own(folder: Path, put: Weigh) -> None:
+    put("dust3r-512-dpt", network="dust3r", licence="theirs")
+    state = state_of("dust3r", folder)
+    assert state.ready and state.licence == "theirs" and state.title == "DUSt3R"
+    assert not vggt(folder).ready
+    assert state_of("dust3r", folder, weights="vggt-1b").ready, "that is asked of the other"
+    assert not vggt(folder, weights="dust3r-512-dpt").ready
+
+
+def test_dust3r_without_weights_or_opencv(folder: Path, put: Weigh, without: Callable[[str], None]) -> None:
+    state = state_of("dust3r", folder)
+    assert "`weights download dust3r-512-dpt`" in state.needs and state.licence == "CC BY-NC-SA 4.0"
+    put("dust3r-512-dpt", network="dust3r")
+    without("cv2")
+    assert state_of("dust3r", folder).needs.startswith("OpenCV is missing here: install the runtime")
 
 
 # --- the device

@@ -18,8 +18,12 @@ from ..settings import NetworkSettings
 from ..weights.catalogue import CATALOGUE, CatalogueEntry, find_entry
 from ..weights.store import PRECISIONS, Store, StoredWeights, default_folder
 
-TITLES = {"vggt": "VGGT", "sfm": "Structure from motion"}
-_LIBRARIES = {"vggt": ("torch", "safetensors", "PIL"), "sfm": ("pycolmap", "cv2", "PIL")}  # as they are imported
+TITLES = {"vggt": "VGGT", "dust3r": "DUSt3R", "sfm": "Structure from motion"}
+_LIBRARIES = {  # as they are imported
+    "vggt": ("torch", "safetensors", "PIL"),
+    "dust3r": ("torch", "safetensors", "cv2", "PIL"),
+    "sfm": ("pycolmap", "cv2", "PIL"),
+}
 _PACKAGES = {"cv2": "OpenCV", "PIL": "Pillow"}  # by import name, where people call it otherwise
 # Where pycolmap's publishers make it, as Python names system and processor; elsewhere our package has no engine.
 _EMBEDDED = (("Linux", "x86_64"), ("Windows", "AMD64"), ("Darwin", "arm64"))
@@ -29,7 +33,7 @@ _LINUX_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # NVIDIA's, that of
 
 def engine_states(settings: NetworkSettings = _DEFAULTS) -> tuple[EngineState, ...]:
     """Every engine as it stands here, for these settings. Takes milliseconds and raises nothing for what is missing."""
-    return (_vggt(settings), _sfm())
+    return (_learned("vggt", settings), _learned("dust3r", settings), _sfm())
 
 
 def _sfm() -> EngineState:
@@ -48,10 +52,10 @@ def _sfm() -> EngineState:
     return EngineState("sfm", TITLES["sfm"], True, needs, "")
 
 
-def _vggt(settings: NetworkSettings) -> EngineState:
+def _learned(engine: str, settings: NetworkSettings) -> EngineState:
     ready, needs, licence = True, "", ""
     try:
-        entry, stored = _weights(settings)
+        entry, stored = _weights(engine, settings)
         licence = stored.licence if stored else entry.licence
         if stored is None:
             ready = False
@@ -61,7 +65,7 @@ def _vggt(settings: NetworkSettings) -> EngineState:
             )
     except UserError as error:  # no such id, or a file that is damaged
         ready, needs = False, error.sentence
-    missing = _missing("vggt")
+    missing = _missing(engine)
     if missing:  # the first thing to see to: without it, weights are of no use
         needs = (
             f"{missing} is missing here: install the runtime in the add-on's preferences, or use the embedded engine."
@@ -69,13 +73,17 @@ def _vggt(settings: NetworkSettings) -> EngineState:
         ready = False
     if ready:
         ready, needs = _device(settings.device)
-    return EngineState("vggt", TITLES["vggt"], ready, needs, licence)
+    return EngineState(engine, TITLES[engine], ready, needs, licence)
 
 
-def _weights(settings: NetworkSettings) -> tuple[CatalogueEntry, StoredWeights | None]:
-    """What a run would take, or the entry to get where there is nothing. Raises WeightsError."""
+def _weights(engine: str, settings: NetworkSettings) -> tuple[CatalogueEntry, StoredWeights | None]:
+    """What a run would take, or the entry to get where there is nothing. Raises WeightsError.
+
+    Weights that are asked for are one engine's; the other has its own.
+    """
     store = Store(Path(settings.weights_folder) if settings.weights_folder else default_folder())
-    ids = [settings.weights] if settings.weights else [entry.id for entry in CATALOGUE if entry.network == "vggt"]
+    asked = settings.weights and find_entry(settings.weights).network == engine
+    ids = [settings.weights] if asked else [entry.id for entry in CATALOGUE if entry.network == engine]
     on_gpu = settings.precision == "auto" and settings.device != "cpu" and has_gpu()
     halves = [half for half in PRECISIONS[1:] if settings.precision == half or on_gpu]
     for id in ids:

@@ -30,6 +30,7 @@ ENGINES = (
         "Classical structure from motion on the processor: needs photos that overlap well, and nothing else",
     ),
     ("vggt", "VGGT", "A neural network: from one photo up, depth for every pixel; wants a GPU, needs weights"),
+    ("dust3r", "DUSt3R", "A neural network that compares photos in pairs: for few photos; wants a GPU, needs weights"),
 )
 FOCALS = (
     ("network", "From the Photos", "As the engine sees it in each photo"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .alignment import Aligned
 from .pair_maps import SQUARE, centred_pixels
@@ -26,8 +27,8 @@ class Raster:
 def cleaned(aligned: Aligned, rasters: Sequence[Raster]) -> Aligned:
     """The same, with confidence 1, which is none, for points that are contradicted. `rasters`: of each picture.
 
-    A point is, where it falls on another picture's pixel whose depth is known, is nearer than that by more than
-    TOLERANCE, and less sure.
+    A point is, where it falls on another picture's pixel whose depth is known, is nearer than that pixel and those
+    around it by more than TOLERANCE, and less sure.
     """
     confidence = []
     for picture, own in enumerate(aligned.confidence):
@@ -57,5 +58,15 @@ def _contradicted(points: Tensor, own: Tensor, aligned: Aligned, other: int, ras
     rows = torch.nan_to_num(pixels[1] / high + size[0] / 2, nan=-1.0, posinf=-1.0, neginf=-1.0).floor()
     inside = (seen[2] > 0) & (columns >= 0) & (columns < size[1]) & (rows >= 0) & (rows < size[0])
     at = torch.where(inside, rows * size[1] + columns, 0).long()
-    depth, sure = aligned.depth[other].cpu()[at], aligned.confidence[other].cpu()[at]
-    return inside & (depth > 0) & (seen[2] < depth * (1 - TOLERANCE)) & (own.cpu() < sure)
+    nearest, sure = _nearest_around(aligned.depth[other].cpu(), size)[at], aligned.confidence[other].cpu()[at]
+    return inside & nearest.isfinite() & (seen[2] < nearest * (1 - TOLERANCE)) & (own.cpu() < sure)
+
+
+def _nearest_around(depth: Tensor, size: tuple[int, int]) -> Tensor:
+    """(P,): the least depth of each pixel and its eight neighbours, infinite where a pixel has none.
+
+    A point seldom falls on a pixel's middle; on a slanting surface the next pixel is nearer by more than TOLERANCE.
+    """
+    known = torch.where(depth > 0, depth, torch.inf).reshape(1, 1, *size)
+    around = -functional.max_pool2d(-known, 3, stride=1, padding=1)
+    return torch.where(depth > 0, around.reshape(-1), torch.inf)

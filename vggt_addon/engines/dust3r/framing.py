@@ -37,7 +37,7 @@ def frame_photo(width: int, height: int, long_side: int = LONG_SIDE) -> Framing:
     if min(width, height) < 1:
         raise ValueError("a photo without pixels")
     longer, shorter = max(width, height), min(width, height)
-    squarest = _even_down(long_side / _SQUAREST)
+    squarest = int(long_side / _SQUAREST) // PATCH * PATCH
     scale = min(long_side / longer, squarest / shorter)
     # Even numbers leave the same margin on both sides.
     resized_long = min(_even(longer * scale), long_side)
@@ -67,7 +67,3 @@ def pixel_shape(framing: Framing) -> tuple[float, float]:
 
 def _even(exact: float) -> int:
     return 2 * round(exact / 2)
-
-
-def _even_down(exact: float) -> int:
-    return int(exact) // 2 * 2
