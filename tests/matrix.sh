@@ -13,7 +13,12 @@ run() { # run PYTHON BPY NUMPY
 	fi
 	echo "== bpy $2"
 	# The worker keeps the main suite's Python, which has the engines: Blender's own needs none of it.
-	VGGT_ADDON_TEST_WORKER="$PWD/.venv/bin/python" "$environment/bin/python" -m pytest tests/scene tests/ui -q
+	# And it leaves without Blender's own end, in which the bpy 4.2 wheel crashes once panels were registered.
+	VGGT_ADDON_TEST_WORKER="$PWD/.venv/bin/python" "$environment/bin/python" -c "
+import os, sys, pytest
+status = pytest.main(['tests/scene', 'tests/ui', '-q'])
+sys.stdout.flush()
+os._exit(status)"
 }
 
 python311="${PYTHON:-python3.11}"

@@ -6,6 +6,7 @@ from pathlib import Path
 import bpy
 import pytest
 
+from vggt_addon.errors import UserError
 from vggt_addon.ui import places
 
 
@@ -16,12 +17,26 @@ def test_a_blender_that_names_itself_is_not_started_again(monkeypatch: pytest.Mo
     assert places.blenders_python().stem.startswith("python")
 
 
-def test_the_python_of_blender_is_the_one_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_learned_engines_python_is_the_one_that_is_named_or_the_runtimes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(places, "user_folder", lambda name, create=True: tmp_path / name)
     monkeypatch.delenv(places.PYTHON_VARIABLE, raising=False)
-    assert places.worker_python("") == Path(sys.executable)
+    assert places.learned_python("") is None, "Blender's own Python has none of their libraries"
+    monkeypatch.setattr("vggt_addon.runtime.state.worker_python", lambda folder: folder / "e1/bin/python")
+    assert places.learned_python("") == tmp_path / "runtime/e1/bin/python"
     monkeypatch.setenv(places.PYTHON_VARIABLE, "/opt/other/python")
-    assert places.worker_python("") == Path("/opt/other/python")
-    assert places.worker_python("/chosen/python") == Path("/chosen/python")
+    assert places.learned_python("") == Path("/opt/other/python")
+    assert places.learned_python("/chosen/python") == Path("/chosen/python")
+
+
+def test_where_nothing_of_this_user_can_be_kept_there_is_no_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str, create: bool = True) -> Path:
+        raise UserError("Nothing can be written.")
+
+    monkeypatch.setattr(places, "user_folder", refuse)
+    monkeypatch.delenv(places.PYTHON_VARIABLE, raising=False)
+    assert places.learned_python("") is None
 
 
 def test_the_wheels_are_for_blenders_own_python_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
