@@ -4,6 +4,7 @@ This module imports nothing beyond the standard library.
 """
 
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ..errors import InstallError
 from ..weights.disk import in_gigabytes
 from .accelerator import Accelerator, probe
 from .licences import OTHERS, licence_lines
-from .locked import Lock, load_lock
+from .locked import Lock, load_lock, normalised
 from .platforms import this_platform
 
 # In bytes: files to fetch, and what they take unpacked. Read from the package index for the locked versions, but for
@@ -57,12 +58,15 @@ def make_offer(folder: Path, backend: str = "auto", lock: Lock | None = None) ->
     Raises InstallError where torch is not made for this platform.
     """
     lock = lock or load_lock()
-    system = this_platform().split("-")[0]
+    platform = this_platform()
+    system = platform.split("-")[0]
     accelerator = probe()
     chosen = choose_backend(backend, accelerator, system)
     gpu = chosen not in ("cpu", "mps") and not (chosen == "index" and system != "linux")
     download, disk = _SIZES[system, "gpu" if gpu else "cpu"]
-    named = [re.split("==| ;", line)[:2] for line in lock.requirements]
+    here = lock.names(platform, "{}.{}".format(*sys.version_info[:2]))
+    pinned = [re.split("==| ;", line)[:2] for line in lock.requirements]
+    named = [(name, version) for name, version in pinned if normalised(name.strip()) in here]
     packages = ([f"torch {lock.torch}"] if lock.torch else []) + sorted(
         {f"{name} {version}" for name, version in named}
     )
