@@ -54,10 +54,10 @@ def holding(content: bytes) -> Callable[[Path], object]:
     return lambda path: path.write_bytes(content)
 
 
-def bomb() -> bytes:
-    """A PNG of 200 bytes that claims 60,000 x 60,000 pixels."""
+def bomb(side: int) -> bytes:
+    """A PNG of 100 bytes that claims to be a square of `side` pixels."""
     data = b"\x89PNG\r\n\x1a\n"
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     for kind, chunk in ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")):
         data += struct.pack(">I", len(chunk)) + kind + chunk + struct.pack(">I", zlib.crc32(kind + chunk))
     return data
@@ -85,7 +85,8 @@ MISHAPS = [
     Mishap("cut.avif", holding(encoded(10, "avif")[:-300]), r"^cut\.avif is"),
     Mishap("dot.png", lambda path: picture(11, (1, 1)).save(path), r"^dot\.png has only 1 x 1 pixels, too few"),
     Mishap("strip.png", lambda path: picture(12, (900, 4)).save(path), r"^strip\.png has only 900 x 4 pixels"),
-    Mishap("bomb.png", holding(bomb()), r"^bomb\.png claims more pixels than any photo has"),
+    Mishap("bomb.png", holding(bomb(60_000)), r"^bomb\.png claims more pixels than any photo has"),
+    Mishap("grenade.png", holding(bomb(19_000)), r"^grenade\.png claims 19000 x 19000 pixels, more than any photo of"),
     Mishap("movie.jpg", holding(encoded(13, "gif")), r"^movie\.jpg is a GIF, not a JPEG.*: export it as one of these"),
     Mishap("IMG.dng", holding(encoded(14, "tiff")), r"^IMG\.dng is a camera's raw file: develop it"),
     Mishap("wrong_suffix.jpg", holding(encoded(15, "png")), None),

@@ -220,10 +220,15 @@ def load(folder: Path) -> Reconstruction:
     except FormatError:
         raise
     except KeyError as error:
-        raise FormatError(f"{file} is damaged: {error} is missing.", repr(error)) from error
+        raise FormatError(f"{file} is damaged: {_cut(error)} is missing.", repr(error)) from error
     except (TypeError, ValueError, AttributeError, OverflowError, OSError, RuntimeError) as error:
         # RuntimeError: a chain of links without an end, or nesting without one
-        raise FormatError(f"{file} is damaged: {error}.", repr(error)) from error
+        raise FormatError(f"{file} is damaged: {_cut(error)}.", repr(error)) from error
+
+
+def _cut(error: Exception) -> str:
+    """What an error says, without the megabytes that the file may have put into it."""
+    return str(error)[:200]
 
 
 def _refuse_constant(name: str) -> float:
@@ -372,7 +377,9 @@ def _inside(name: str, folder: Path) -> Path:
     pure = PurePosixPath(name)
     path = folder / pure
     if pure.is_absolute() or ".." in pure.parts or "\\" in name or not path.resolve().is_relative_to(folder.resolve()):
-        raise FormatError(f"The capture in {folder} names the file {name!r} outside its own folder and is refused.")
+        raise FormatError(
+            f"The capture in {folder} names the file {name[:200]!r} outside its own folder and is refused."
+        )
     return path
 
 
@@ -388,5 +395,7 @@ def _resolve(reference: dict[str, Any], folder: Path) -> Path:
         if "\0" in str(path):
             raise ValueError("it names a file as no file can be named")
         if path.exists() and not path.is_file():  # Blender would read a pipe or a device for ever
-            raise FormatError(f"The capture in {folder} names {path} as a photo, which is no file, and is refused.")
+            raise FormatError(
+                f"The capture in {folder} names {str(path)[:200]} as a photo, which is no file, and is refused."
+            )
     return next((path for path in candidates if path.is_file()), candidates[-1])

@@ -4,6 +4,7 @@ This module imports Pillow beyond the standard library, and pillow-heif where a 
 """
 
 import functools
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from ..errors import PhotoError
 from .exif import DAMAGED
 
 MAX_PIXELS = 400_000_000  # beyond any camera; a small file that claims more is an attack on memory
+_UNSUSPICIOUS = 20_000_000  # pixels: what memory there is for every photo, whatever its file is like
+_MOST_PER_BYTE = 1000  # pixels of a larger one in each byte of its file; photos have less than 100
 MIN_SIDE = 16  # pixels: nothing can be matched in less
 KINDS = "JPEG, PNG, WebP, TIFF, HEIC or AVIF"
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own guard would refuse large but honest photos at 179 megapixels
@@ -39,11 +42,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         with path.open("rb") as file:
             formats = _formats(file, path)
             with Image.open(file, formats=formats) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise PhotoError(f"{path.name} claims {width} x {height} pixels, more than any photo has.")
-                if min(width, height) < MIN_SIDE:
-                    raise PhotoError(f"{path.name} has only {width} x {height} pixels, too few to work with.")
+                _check_size(*image.size, os.fstat(file.fileno()).st_size, path.name)
                 yield image
     except FileNotFoundError as error:
         if path.is_symlink():
@@ -59,6 +58,14 @@ def opened(path: Path) -> Iterator[Image.Image]:
         if path.is_symlink() and not path.exists():  # in a circle
             raise PhotoError(f"{path.name} is a link to a file that is not there.", repr(error)) from error
         raise PhotoError(f"{path.name} is damaged and cannot be read: export it again.", repr(error)) from error
+
+
+def _check_size(width: int, height: int, length: int, name: str) -> None:
+    """Raises PhotoError where no photo has so many or so few pixels, or not in a file of `length` bytes."""
+    if width * height > MAX_PIXELS or width * height > max(_UNSUSPICIOUS, _MOST_PER_BYTE * length):
+        raise PhotoError(f"{name} claims {width} x {height} pixels, more than any photo of its kind has.")
+    if min(width, height) < MIN_SIDE:
+        raise PhotoError(f"{name} has only {width} x {height} pixels, too few to work with.")
 
 
 def _formats(file: IO[bytes], path: Path) -> tuple[str, ...]:

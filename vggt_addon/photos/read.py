@@ -85,10 +85,9 @@ def decode(photo: Photo, at_least: int | None = None, *, to_the_pixel: bool = Tr
     """
     with opened(photo.path) as image:
         profile = color_profile(image)
-        if at_least is not None:
-            _shrink_while_decoding(image, at_least, to_the_pixel)
+        factor = 1 if at_least is None else _shrink_while_decoding(image, at_least, to_the_pixel)
         pixels = np.asarray(srgb_on_white(_turned(image, photo), profile), dtype=np.uint8)
-    _check_unchanged(photo)
+    _check_unchanged(photo, pixels, factor)
     return pixels
 
 
@@ -100,14 +99,20 @@ def opacity(photo: Photo) -> NDArray[np.uint8] | None:
     with opened(photo.path) as image:
         found = opacity_of(_turned(image, photo))
         opaque = None if found is None else np.asarray(found, dtype=np.uint8)
-    _check_unchanged(photo)
+    if opaque is not None:
+        _check_unchanged(photo, opaque, 1)
     return opaque
 
 
-def _check_unchanged(photo: Photo) -> None:
-    """Raises PhotoError where the file is another one than was looked at; a new time alone does no harm."""
+def _check_unchanged(photo: Photo, pixels: NDArray[np.uint8], factor: int) -> None:
+    """Raises PhotoError where the file is another one than was looked at, or its pixels are not as many as it said.
+
+    A new time of change alone does no harm. `factor`: how many times smaller the pixels are than the photo.
+    """
     if photo.stamp not in (None, _stamp(photo.path)) and file_sha256(photo.path) != photo.sha256:
         raise PhotoError(f"{photo.name} has changed while it was in use: add it again.")
+    if pixels.shape[:2] != (-(-photo.height // factor), -(-photo.width // factor)):
+        raise PhotoError(f"{photo.name} is damaged and cannot be read: export it again.")
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -125,8 +130,10 @@ def _turned(image: Image.Image, photo: Photo) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _shrink_while_decoding(image: Image.Image, at_least: int, to_the_pixel: bool) -> None:
+def _shrink_while_decoding(image: Image.Image, at_least: int, to_the_pixel: bool) -> int:
     """Let a JPEG decode itself at 1/8, 1/4 or 1/2, the smallest that has `at_least` pixels on its long side.
+
+    Returns how many times smaller its sides get, of which a part of a pixel counts as one.
 
     With `to_the_pixel` only by a factor that divides both sides: else the last pixels reach beyond the photo, and
     everything would be up to a pixel from where its size says.
@@ -136,7 +143,8 @@ def _shrink_while_decoding(image: Image.Image, at_least: int, to_the_pixel: bool
         whole = width % factor == 0 and height % factor == 0
         if (whole or not to_the_pixel) and max(width, height) >= factor * at_least:
             image.draft("RGB", (width // factor, height // factor))
-            return
+            return round(width / image.width)
+    return 1
 
 
 def file_sha256(path: Path) -> str:
