@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export SHARED
 
-.PHONY: help demo test lint check test-faults test-clip test-window test-matrix test-package test-runtime package release offline-archive lock lock-wheels clean
+.PHONY: help demo test lint check test-faults fuzz test-clip test-window test-matrix test-package test-runtime package release offline-archive lock lock-wheels clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -32,11 +32,16 @@ lint: $(VENV)/test.stamp
 check: $(VENV)/test.stamp
 	$(BIN)/python -m pytest
 
-## make test-faults            background work when things go wrong: 100 workers killed, rubbish, silence, orphans
+## make test-faults            background work when things go wrong: workers and command lines killed, rubbish, silence, orphans
 test-faults: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q tests/jobs/test_runner.py tests/jobs/test_cancel_and_stop.py tests/jobs/test_orphans.py
 	$(BIN)/python -m pytest -q tests/ui/test_faults.py
 	$(BIN)/python tests/jobs/faults.py
+	$(BIN)/python tests/kills.py
+
+## make fuzz [INPUTS=120000]   spoilt photos and captures, read in child processes with little memory and a time limit
+fuzz: $(VENV)/test.stamp
+	$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),120000)
 
 ## make test-clip              all frames of a real clip placed or named; minutes
 test-clip: $(VENV)/test.stamp

@@ -16,7 +16,6 @@ import pytest
 from PIL import Image
 
 from vggt_addon import __main__, commands
-from vggt_addon.commands import _saved
 from vggt_addon.console import Console
 from vggt_addon.errors import Cancelled, UserError
 from vggt_addon.reconstruction import Reconstruction
@@ -271,43 +270,70 @@ def console() -> Iterator[Console]:
         yield console
 
 
-def test_a_failure_after_saving_puts_the_older_capture_back(capture: Path, tmp_path: Path, console: Console) -> None:
+@pytest.mark.parametrize("failure", [Cancelled(), UserError("no"), KeyError("x"), KeyboardInterrupt()])
+def test_a_failure_before_the_end_leaves_the_older_capture(
+    capture: Path, tmp_path: Path, console: Console, failure: BaseException
+) -> None:
     made = Reconstruction.load(capture)
     folder = made.replace(engine="older").save(tmp_path / "capture")
-    for failure in (Cancelled, UserError("no"), KeyError("x")):
-        with pytest.raises((Cancelled, UserError, KeyError)), _saved(made, folder, True, console) as saved:
-            assert saved.engine == "sfm" and Reconstruction.load(folder).engine == "sfm"
-            raise failure
-        assert Reconstruction.load(folder).engine == "older"
-    with _saved(made, folder, True, console):
-        pass
+    with pytest.raises(type(failure)), commands._saved_aside(made, folder, console) as aside:
+        assert Reconstruction.load(aside).engine == "sfm" and Reconstruction.load(folder).engine == "older"
+        raise failure
+    with (
+        pytest.raises(type(failure)),
+        commands._saved_aside(made, folder, console) as aside,
+        commands._taking_its_name(aside, folder, force=True),
+    ):
+        assert Reconstruction.load(folder).engine == "sfm"
+        raise failure
+    assert Reconstruction.load(folder).engine == "older"
+    assert [path.name for path in tmp_path.iterdir()] == ["capture"]
+
+
+def test_without_an_older_capture_the_new_one_is_kept_unless_cancelled(
+    capture: Path, tmp_path: Path, console: Console
+) -> None:
+    made, folder = Reconstruction.load(capture), tmp_path / "capture"
+    with pytest.raises(Cancelled), commands._saved_aside(made, folder, console):
+        raise Cancelled
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError), commands._saved_aside(made, folder, console):
+        raise UserError("no")
     assert Reconstruction.load(folder).engine == "sfm"
     assert [path.name for path in tmp_path.iterdir()] == ["capture"]
 
 
 def test_what_another_run_made_meanwhile_is_left_alone(capture: Path, tmp_path: Path, console: Console) -> None:
     made, folder = Reconstruction.load(capture), tmp_path / "capture"
-    made.replace(engine="other run").save(folder)
-    with pytest.raises(UserError), _saved(made, folder, False, console):
-        raise Cancelled
+    with pytest.raises(UserError, match="another run"), commands._saved_aside(made, folder, console) as aside:
+        made.replace(engine="other run").save(folder)
+        with commands._taking_its_name(aside, folder, force=False):
+            raise AssertionError("not reached")
     assert Reconstruction.load(folder).engine == "other run"
     assert [path.name for path in tmp_path.iterdir()] == ["capture"]
 
 
-def test_an_older_capture_that_cannot_be_put_back_is_not_deleted(
-    capture: Path, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = Reconstruction.load(capture)
-    folder = made.replace(engine="older").save(tmp_path / "capture")
+def test_a_scene_that_replaces_an_older_one_names_its_pictures_where_they_are(photos: Path, tmp_path: Path) -> None:
+    """The pictures lie in the capture, which takes its name only when the scene is complete."""
+    scene = tmp_path / "scene.blend"
+    for options in ((), ("--force",)):
+        run("import", photos, "-o", scene, "--depth-size", 96, "--texture-size", 200, *options)
+        told = run_blender(scene)
+        assert len(told) == 3 and all(path.startswith("//scene.capture/photos/") for path in told)
+        assert all((tmp_path / path.removeprefix("//")).is_file() for path in told)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scene.blend", "scene.capture"]
 
-    def refuse(*_: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
 
-    with pytest.raises(UserError, match="it is kept in") as failure, _saved(made, folder, True, console):
-        monkeypatch.setattr(commands, "replace_folder", refuse)
-        raise Cancelled
-    kept = Path(failure.value.sentence.rsplit("kept in ", 1)[1].removesuffix("."))
-    assert Reconstruction.load(kept).engine == "older"
+def run_blender(scene: Path) -> list[str]:
+    """The paths of the pictures in a .blend."""
+    program = (
+        "import bpy, json, sys; bpy.ops.wm.open_mainfile(filepath=sys.argv[1]); "
+        "print('#', json.dumps(sorted(image.filepath for image in bpy.data.images if image.source == 'FILE')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(scene)], capture_output=True, text=True, timeout=120)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("# "))
+    paths: list[str] = json.loads(line[2:])
+    return paths
 
 
 def test_plan_says_what_a_run_would_take_and_makes_nothing(photos: Path, tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ ELSEWHERE = {
     "two runs into one folder, the other one faster": "tests/test_commands.py::"
     "test_what_another_run_made_meanwhile_is_left_alone",
     "Ctrl-C while writing": "tests/test_commands.py::test_ctrl_c_leaves_nothing_half_written",
+    "the command line is killed while writing": "tests/kills.py::main",  # by make test-faults
     "the worker is killed": "tests/ui/test_faults.py::test_a_worker_killed_by_the_system_costs_one_message",
 }
 

@@ -8,6 +8,7 @@ import argparse
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,7 +25,7 @@ from .outputs import check_outputs
 from .pipeline import EngineChoice, plan, reconstruct
 from .progress import Progress, check, span
 from .reconstruction import Reconstruction
-from .reconstruction_files import FILE_NAME, replace_folder
+from .reconstruction_files import FILE_NAME, is_replaceable, replaced_folder
 from .settings import RunSettings
 
 if TYPE_CHECKING:
@@ -44,9 +45,11 @@ def import_photos(options: argparse.Namespace, console: Console) -> None:
     check_outputs(files, capture, force=options.force, inputs=_photos(options))
     with (
         _reconstructed(options, console, span(console.progress, 0.0, 0.85)) as made,
-        _saved(made, capture, options.force, console) as reconstruction,
+        _saved_aside(made, capture, console) as aside,
     ):
-        built = _build_into(output, reconstruction, options, console, span(console.progress, 0.85, 0.93))
+        reconstruction = Reconstruction.load(aside)
+        progress = span(console.progress, 0.85, 0.93)
+        built = _build_into(output, reconstruction, options, console, progress, (aside, capture))
     _report(reconstruction, console)
     _render_pictures(built, reconstruction, output, options, console, span(console.progress, 0.93, 1.0))
     console.result(
@@ -141,9 +144,17 @@ def _run_settings(options: argparse.Namespace) -> RunSettings:
 
 
 def _build_into(
-    output: Path, reconstruction: Reconstruction, options: argparse.Namespace, console: Console, progress: Progress
+    output: Path,
+    reconstruction: Reconstruction,
+    options: argparse.Namespace,
+    console: Console,
+    progress: Progress,
+    moved: tuple[Path, Path] | None = None,
 ) -> "BuiltCapture":
-    """Build in a fresh Blender and save. Raises UserError where Blender is not to be had."""
+    """Build in a fresh Blender and save; with `moved`, that folder takes its name in the moment in which the file does.
+
+    Raises UserError where Blender is not to be had, or the folder's name is taken by now.
+    """
     try:
         import bpy  # noqa: F401 - whether Blender is there is what is asked
     except ImportError as error:
@@ -167,7 +178,8 @@ def _build_into(
         console.warn(warning)
     check(console.cancel)
     progress("Saving the scene", 0.8)
-    save_blend(output, pack=options.pack)
+    together = _taking_its_name(*moved, force=options.force) if moved else None
+    save_blend(output, pack=options.pack, moved=moved, together=together)
     return built
 
 
@@ -219,52 +231,29 @@ def _blend(path: Path) -> Path:
 
 
 @contextmanager
-def _saved(made: Reconstruction, folder: Path, force: bool, console: Console) -> Iterator[Reconstruction]:
-    """`made` as saved in and loaded from `folder`, so that its pictures lie there.
+def _saved_aside(made: Reconstruction, folder: Path, console: Console) -> Iterator[Path]:
+    """A hidden folder beside `folder` with `made` in it, until the body has given it its name or failed.
 
-    If the body fails, a capture that was there before is there again; where there was none the new one is kept, unless
-    the artist cancelled.
+    So whatever happens, `folder` holds the older capture or the new one, and fits the scene beside it. Where there was
+    no older one and the body fails, the new one is kept under its name, unless the artist cancelled.
     """
-    older = _second_copy(folder) if folder.exists() else None
+    aside = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")  # as deep: references in it are relative
     try:
-        made.save(folder, overwrite=force)
-        try:
-            yield Reconstruction.load(folder)
-        except BaseException as error:
-            if older is not None:
-                put_back, older = older, None
-                _put_back(put_back, folder)
-            elif isinstance(error, Cancelled | KeyboardInterrupt):
-                shutil.rmtree(folder, ignore_errors=True)
-            else:
-                console.warn(f"The reconstruction itself is complete and kept in {folder}.")
-            raise
+        made.save(aside)
+        yield aside
+    except Exception as error:
+        if aside.exists() and not folder.exists() and not isinstance(error, Cancelled):
+            os.replace(aside, folder)
+            console.warn(f"The reconstruction itself is complete and kept in {folder}.")
+        raise
     finally:
-        if older is not None:
-            shutil.rmtree(older.parent, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
-def _second_copy(folder: Path) -> Path:
-    """A copy of the capture in `folder`, in a new hidden folder beside it."""
-    try:
-        copy = Path(tempfile.mkdtemp(prefix=".older-capture-", dir=folder.parent)) / folder.name
-        shutil.copytree(folder, copy, symlinks=True, copy_function=_link_or_copy)
-    except OSError as error:
-        raise UserError(f"The older capture {folder} could not be set aside: {error}.", repr(error)) from error
-    return copy
-
-
-def _put_back(older: Path, folder: Path) -> None:
-    try:
-        replace_folder(older, folder)
-    except OSError as error:  # `older` is all that is left of it: never deleted
-        raise UserError(f"The older capture could not be put back; it is kept in {older}.", repr(error)) from error
-    shutil.rmtree(older.parent, ignore_errors=True)
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    """A second name for the same bytes where the disk can do that: captures are large and never changed in place."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+@contextmanager
+def _taking_its_name(aside: Path, folder: Path, *, force: bool) -> Iterator[None]:
+    """Within, the capture in `aside` has the name `folder`; see `replaced_folder`."""
+    if folder.exists() and not (force and is_replaceable(folder)):  # made by another run meanwhile
+        raise OutputExistsError(f"{folder} was made by another run meanwhile: choose another name.")
+    with replaced_folder(aside, folder):
+        yield

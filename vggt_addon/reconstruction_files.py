@@ -93,16 +93,34 @@ def _renamed_when_complete(folder: Path, overwrite: bool) -> Iterator[Path]:
 
 def replace_folder(new: Path, folder: Path) -> None:
     """`new` takes the name of `folder`, which is deleted only once that has worked; on failure all is as before."""
+    with replaced_folder(new, folder):
+        return
+
+
+@contextmanager
+def replaced_folder(new: Path, folder: Path) -> Iterator[None]:
+    """`new` has the name of `folder`, if there is one, while the body runs, and keeps it where that succeeds.
+
+    Else both have their names back. The older one is deleted at the end, and only where that succeeded.
+    """
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    older = aside / "old"
     try:
-        os.replace(folder, aside / "old")
+        if folder.exists():
+            os.replace(folder, older)
         try:
             os.replace(new, folder)
-        except OSError:
-            os.replace(aside / "old", folder)
+            try:
+                yield
+            except BaseException:
+                os.replace(folder, new)
+                raise
+        except BaseException:
+            if older.exists():
+                os.replace(older, folder)
             raise
-    except OSError:
-        if not (aside / "old").exists():  # what could not be put back stays where it can be found
+    except BaseException:
+        if not older.exists():  # what could not be put back stays where it can be found
             aside.rmdir()
         raise
     shutil.rmtree(aside, ignore_errors=True)
@@ -345,7 +363,7 @@ def _read_arrays(record: dict[str, Any], folder: Path, names: tuple[str, ...]) -
                 arrays[name] = _read_array(file)
             except (OSError, ValueError, OverflowError, MemoryError) as error:
                 raise FormatError(
-                    f"{file} is missing or damaged; run the reconstruction again.", repr(error)
+                    f"{str(file)[:300]} is missing or damaged; run the reconstruction again.", repr(error)
                 ) from error
     return arrays
 

@@ -15,7 +15,7 @@ from .photo import FocalPrior
 from .sensors import sensor_width
 
 # What Pillow raises where a file is not as its format says.
-DAMAGED = (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, OverflowError, EOFError, struct.error)
+DAMAGED = (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, ArithmeticError, EOFError, struct.error)
 _MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # FocalPlaneResolutionUnit: inch, cm, mm, micrometre
 _FILM_WIDTH = 36.0  # mm: the long side of the frame that "35 mm equivalent" refers to
 _ALIKE = 0.08  # relative: equivalents are whole millimetres, and some makers count along the diagonal

@@ -45,6 +45,14 @@ def blend_path(path: Path) -> str:
         return str(path)
 
 
+def refer_to(old: Path, new: Path) -> None:
+    """Pictures in the folder `old` become those of the same place in `new`; nothing is read again."""
+    for image in bpy.data.images:
+        path = Path(bpy.path.abspath(image.filepath)) if image.source == "FILE" and image.filepath else None
+        if path is not None and path.is_relative_to(old):
+            image.filepath_raw = blend_path(new / path.relative_to(old))
+
+
 def pack(images: list[bpy.types.Image]) -> None:
     """Put the pictures themselves into the .blend; others stay references.
 
