@@ -527,6 +527,61 @@ def test_array_files_that_lie_are_refused(capture: Path, content: bytes) -> None
         Reconstruction.load(capture)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="files with holes are asked for in another way on Windows")
+def test_what_is_absurdly_large_is_refused_unread(capture: Path) -> None:
+    """Files with holes: on the disk they are nothing, and in memory they would be 9 GB each."""
+    depth = capture / "arrays" / "view_0000_depth.npy"
+    content = depth.read_bytes()
+    depth.write_bytes(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (48000, 48000), }"))
+    os.truncate(depth, depth.stat().st_size + 48000 * 48000 * 4)
+    with pytest.raises(FormatError, match=r"view_0000_depth\.npy is missing or damaged") as refused:
+        Reconstruction.load(capture)
+    assert "larger than any array" in refused.value.detail
+    depth.write_bytes(content)
+    os.truncate(capture / "reconstruction.json", 9 << 30)
+    with pytest.raises(FormatError, match="cannot be read") as refused:
+        Reconstruction.load(capture)
+    assert "larger than any description" in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("camera_from_world", np.diag([-1.0, 1, 1, 1]).tolist(), "not rigid"),
+        ("camera_from_world", np.diag([2.0, 2, 2, 1]).tolist(), "not rigid"),
+        ("camera_from_world", [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]], "last row"),
+        ("camera_from_world", [[1, 0, 0], [0, 1, 0]], "shape"),
+        ("camera_from_world", [["1e999"] * 4] * 4, "finite"),
+        ("intrinsics", [[-600, 0, 350], [0, 600, 250], [0, 0, 1]], "focal length"),
+        ("intrinsics", [[600, 0], [0, 600, 250], [0, 0, 1]], "inhomogeneous"),
+        ("photo_from_grid", [[-100, 0, 0], [0, 100, 0], [0, 0, 1]], "mirrors"),
+        ("width", 10**9, "side of a photo"),
+        ("height", 0, "side of a photo"),
+    ],
+)
+def test_cameras_that_are_none_are_refused(capture: Path, key: str, value: Any, said: str) -> None:
+    edit(capture, set_at("views", 0, key, value=value))
+    with pytest.raises(FormatError, match=said):
+        Reconstruction.load(capture)
+
+
+def test_a_mirrored_scene_is_refused(capture: Path) -> None:
+    edit(capture, set_at("scene_from_world", value=np.diag([1.0, -1, 1, 1]).tolist()))
+    with pytest.raises(FormatError, match="not a similarity"):
+        Reconstruction.load(capture)
+
+
+def test_what_is_refused_is_refused_shortly(capture: Path) -> None:
+    """A megabyte in the wrong place is not repeated to the artist."""
+    for place in (("scene_from_world",), ("views", 0, "arrays", "depth"), ("views", 0, "photo", "inside")):
+        content = (capture / "reconstruction.json").read_bytes()
+        edit(capture, set_at(*place, value="a" * 1_000_000))
+        with pytest.raises(FormatError) as refused:
+            Reconstruction.load(capture)
+        assert len(refused.value.sentence) < 1000
+        (capture / "reconstruction.json").write_bytes(content)
+
+
 def test_an_array_in_another_views_shape_is_refused(capture: Path) -> None:
     np.save(capture / "arrays" / "view_0000_relief_depth.npy", np.ones((6, 7), np.float32))
     with pytest.raises(FormatError, match="relief_depth has shape"):

@@ -25,7 +25,8 @@ from .outputs import check_outputs
 from .pipeline import EngineChoice, plan, reconstruct
 from .progress import Progress, check, span
 from .reconstruction import Reconstruction
-from .reconstruction_files import FILE_NAME, is_replaceable, replaced_folder
+from .reconstruction_files import FILE_NAME, is_replaceable
+from .replacing import replaced_folder
 from .settings import RunSettings
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import dataclasses
 import json
 import math
 import os
-import re
 import shutil
 import tempfile
 import unicodedata
@@ -26,17 +25,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .array_files import read_array
 from .errors import FormatError, OutputExistsError, UserError
 from .reconstruction import Json, LeftOut, Lens, PointCloud, Reconstruction, SolveReport, View
+from .replacing import replaced_folder
 
 SCHEMA = 1
 FILE_NAME = "reconstruction.json"
 VIEW_ARRAYS = ("depth", "confidence", "color", "relief_depth", "depth_edge")
 POINT_ARRAYS = ("position", "color", "confidence", "view")
 OUR_ENTRIES = (FILE_NAME, "arrays", "photos")
-ARRAY_HEADER = re.compile(
-    rb"\{'descr': '([<|][fuib]\d)', 'fortran_order': False, 'shape': \(((?:\d{1,15},? ?)*)\), \} *\n"
-)  # what numpy.save writes for the arrays of this record, and nothing else
+LARGEST_DESCRIPTION = 64 << 20  # bytes: a thousand views take 4 MB
+LONGEST_SIDE = 1_000_000  # pixels
 
 
 def save(reconstruction: Reconstruction, folder: Path, *, overwrite: bool = False) -> Path:
@@ -83,47 +83,13 @@ def _renamed_when_complete(folder: Path, overwrite: bool) -> Iterator[Path]:
         temporary.chmod(0o755)  # mkdtemp's 0o700 would lock out the artist's colleagues
         yield temporary
         if overwrite and folder.exists():
-            replace_folder(temporary, folder)
+            with replaced_folder(temporary, folder):
+                return
         else:
             os.replace(temporary, folder)  # fails where another run has made a capture of that name meanwhile
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-
-
-def replace_folder(new: Path, folder: Path) -> None:
-    """`new` takes the name of `folder`, which is deleted only once that has worked; on failure all is as before."""
-    with replaced_folder(new, folder):
-        return
-
-
-@contextmanager
-def replaced_folder(new: Path, folder: Path) -> Iterator[None]:
-    """`new` has the name of `folder`, if there is one, while the body runs, and keeps it where that succeeds.
-
-    Else both have their names back. The older one is deleted at the end, and only where that succeeded.
-    """
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-    older = aside / "old"
-    try:
-        if folder.exists():
-            os.replace(folder, older)
-        try:
-            os.replace(new, folder)
-            try:
-                yield
-            except BaseException:
-                os.replace(folder, new)
-                raise
-        except BaseException:
-            if older.exists():
-                os.replace(older, folder)
-            raise
-    except BaseException:
-        if not older.exists():  # what could not be put back stays where it can be found
-            aside.rmdir()
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _write(reconstruction: Reconstruction, folder: Path, final_folder: Path) -> None:
@@ -223,6 +189,8 @@ def load(folder: Path) -> Reconstruction:
     try:
         if file.exists() and not file.is_file():
             raise OSError("not a file")
+        if file.stat().st_size > LARGEST_DESCRIPTION:
+            raise OSError("larger than any description")
         document = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError as error:
         raise FormatError(f"{folder} is not a capture: it holds no {FILE_NAME}.", repr(error)) from error
@@ -281,8 +249,8 @@ def _read_view(view: dict[str, Any], folder: Path) -> View:
         identity=_text(view["identity"]),
         original=original,
         photo=original if view["photo"] == view["original"] else _resolve(view["photo"], folder),
-        width=_integer(view["width"]),
-        height=_integer(view["height"]),
+        width=_side(view["width"]),
+        height=_side(view["height"]),
         intrinsics=np.array(view["intrinsics"], np.float64),
         camera_from_world=np.array(view["camera_from_world"], np.float64),
         photo_from_grid=_matrix(view["photo_from_grid"]),
@@ -332,6 +300,12 @@ def _integer(value: Any) -> int:
     return value
 
 
+def _side(value: Any) -> int:
+    if not 1 <= _integer(value) <= LONGEST_SIDE:
+        raise _wrong(value, "the side of a photo")
+    return int(value)
+
+
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
         raise _wrong(value, "true or false")
@@ -360,7 +334,7 @@ def _read_arrays(record: dict[str, Any], folder: Path, names: tuple[str, ...]) -
         if name in names:
             file = _inside(_text(file_name), folder)
             try:
-                arrays[name] = _read_array(file)
+                arrays[name] = read_array(file)
             except (OSError, ValueError, OverflowError, MemoryError) as error:
                 raise FormatError(
                     f"{str(file)[:300]} is missing or damaged; run the reconstruction again.", repr(error)
@@ -368,31 +342,11 @@ def _read_arrays(record: dict[str, Any], folder: Path, names: tuple[str, ...]) -
     return arrays
 
 
-def _read_array(file: Path) -> NDArray[Any]:
-    """One array as `numpy.save` wrote it (format 1.0). Reads no further than a header that the file's size confirms.
-
-    Not `numpy.load`, which evaluates the header as Python and allocates whatever size it claims.
-    """
-    if not file.is_file():
-        raise OSError("not a file")  # a pipe would be waited for
-    with file.open("rb") as stream:
-        start = stream.read(10)
-        if start[:8] != b"\x93NUMPY\x01\x00" or len(start) < 10:
-            raise ValueError("not an array file")
-        header = ARRAY_HEADER.fullmatch(stream.read(int.from_bytes(start[8:], "little")))
-        if header is None:
-            raise ValueError("not a header that this extension writes")
-        dtype = np.dtype(header[1].decode("ascii"))
-        shape = tuple(int(side) for side in header[2].replace(b" ", b"").split(b",") if side)
-        size = math.prod(shape)
-        if os.fstat(stream.fileno()).st_size - stream.tell() != size * dtype.itemsize:
-            raise ValueError("the file is shorter or longer than its header says")
-        return np.fromfile(stream, dtype, size).reshape(shape)
-
-
 def _inside(name: str, folder: Path) -> Path:
     """A file of the capture itself. Refuses names, and links, that lead out of the folder."""
     pure = PurePosixPath(name)
+    if any(len(os.fsencode(part)) > 255 for part in pure.parts):  # on which asking for the file would fail
+        raise ValueError("it names a file as no file can be named")
     path = folder / pure
     if pure.is_absolute() or ".." in pure.parts or "\\" in name or not path.resolve().is_relative_to(folder.resolve()):
         raise FormatError(
