@@ -186,5 +186,6 @@ def _depths(
     found = []
     for picture, camera in enumerate(cameras):
         check(cancel)
-        found.append(depth_along_rays(maps, picture, pairs, focals[picture], camera).cpu())
+        here = maps.with_picture_on(picture, unknowns.poses.device)
+        found.append(depth_along_rays(here, picture, pairs, focals[picture], camera).cpu())
     return found

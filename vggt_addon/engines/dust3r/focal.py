@@ -8,6 +8,8 @@ This module imports torch.
 import torch
 from torch import Tensor
 
+from .lengths import lengths
+
 PUBLISHED_ROUNDS = 10
 _ROUNDS = 50
 _NEAR = 1e-8  # pixels
@@ -20,7 +22,7 @@ def focal_length(points: Tensor, pixels: Tensor) -> float:
     cross, square = (pixels * q).sum(dim=0), (q * q).sum(dim=0)
     focal = cross.mean() / square.mean()
     for _ in range(PUBLISHED_ROUNDS):
-        weights = 1 / (pixels - focal * q).norm(dim=0).clamp(min=_NEAR)
+        weights = 1 / lengths(pixels - focal * q).clamp(min=_NEAR)
         focal = (weights * cross).mean() / (weights * square).mean()
     return float(focal)
 
@@ -36,7 +38,8 @@ def robust_focal_length(points: Tensor, pixels: Tensor, weights: Tensor) -> floa
     if not bool(telling.any()):
         return None
     # A pixel near the middle says little of the focal length; the outer ones, about their median.
-    outer = telling & (pixels.norm(dim=0) >= pixels.norm(dim=0)[telling].median())
+    far = lengths(pixels)
+    outer = telling & (far >= far[telling].median())
     focal = float((cross[outer] / square[outer]).median())
     q, pixels, cross, square, weights = (
         q[:, telling],
@@ -46,7 +49,7 @@ def robust_focal_length(points: Tensor, pixels: Tensor, weights: Tensor) -> floa
         weights[telling],
     )
     for _ in range(_ROUNDS):
-        again = weights / (pixels - focal * q).norm(dim=0).clamp(min=_NEAR * 1e3)
+        again = weights / lengths(pixels - focal * q).clamp(min=_NEAR * 1e3)
         before, focal = focal, float((again * cross).sum() / (again * square).sum())
         if abs(focal - before) < _SETTLED * focal:
             break

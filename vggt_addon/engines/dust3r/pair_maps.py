@@ -117,6 +117,14 @@ class PairMaps:
             confidence=tuple(part.to(device) for part in self.confidence),
         )
 
+    def with_picture_on(self, picture: int, device: torch.device) -> "PairMaps":
+        """The same with one picture's maps there, and the others where they are."""
+        parts = [
+            tuple(part.to(device) if number == picture else part for number, part in enumerate(group))
+            for group in (self.pixels, self.points, self.confidence)
+        ]
+        return replace(self, pixels=parts[0], points=parts[1], confidence=parts[2])
+
     def restricted(self, pictures: Sequence[int]) -> "PairMaps":
         """Those pictures and the pairs among them, numbered anew in the given order."""
         new = {old: number for number, old in enumerate(pictures)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ...errors import EngineError
-from ..cost import GIGABYTE
+from ..cost import GIGABYTE, pace
 from ..layers.chunks import Chunks
 from ..layers.devices import Device
 from ..layers.main_memory import free_memory
@@ -19,7 +19,8 @@ from .config import FULL, Dust3rConfig
 from .pairs import scheme_for
 
 BESIDE_LAYERS = 1.25  # a pass takes this much longer than its matrix products alone; see docs/benchmarks.md
-ALIGNING = 12.0  # seconds for all pixels that take part, on two cores of the machine of engines/cost.py
+ALIGNING = 6.0  # seconds on one core of the machine of engines/cost.py: start and steps, for the pixels that take part
+FINDING_DEPTH = 6e-8  # seconds there for each pixel of each map
 MAP_BYTES = 20  # of each pixel of each map: point, confidence, and what is made of them a picture at a time
 SMALL = 12_000_000  # bytes: tensors of a few tokens, scratch space of the libraries
 _COUNTED = 1.3  # what was measured over what is counted, with the blocks' passing tensors
@@ -60,8 +61,12 @@ class Plan:
 def plans(request: Request, device: Device, speed: Speed | None = None) -> list[Plan]:
     """Every way to run this on `device`, the quickest first, each with less memory than the one before."""
     pixels = sum(height * width for height, width in request.sizes)
-    maps = 2 * request.pairs * (pixels // len(request.sizes)) * MAP_BYTES
-    seconds = None if speed is None else speed.seconds(whole(request)) * BESIDE_LAYERS + ALIGNING
+    values = 2 * request.pairs * (pixels // len(request.sizes))
+    maps = values * MAP_BYTES
+    seconds = None
+    if speed is not None:
+        aligning = (ALIGNING + FINDING_DEPTH * values) * pace() if len(request.sizes) > 2 else 0.0
+        seconds = speed.seconds(whole(request)) * BESIDE_LAYERS + aligning
     found = []
     for chunks in CPU_PIECES if device.is_cpu else GPU_PIECES:
         memory = request.weights_memory + network_memory(request, chunks) + (maps if device.is_cpu else 0)

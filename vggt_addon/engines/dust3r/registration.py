@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .lengths import lengths
+
 ROUNDS = 30  # of reweighting at most
 _SETTLED = 1e-6  # change of the similarity, relative to the target's size, that ends it
 _NEAR = 1e-6  # relative to the target's size: points nearer than that count alike, so that no weight is infinite
@@ -77,10 +79,10 @@ def register_robustly(source: Tensor, target: Tensor, weights: Tensor, rounds: i
     found = register(source, target, weights)
     placed = found.apply(source)
     for _ in range(rounds):
-        off = (placed - target).norm(dim=-2)
+        off = lengths(placed - target)
         found = register(source, target, weights / torch.maximum(off, _NEAR * size).clamp(min=1e-30))
         before, placed = placed, found.apply(source)
-        moved = (placed - before).norm(dim=-2).median(dim=-1).values
+        moved = lengths(placed - before).median(dim=-1).values
         if bool((moved <= _SETTLED * size[..., 0]).all()):
             break
     return found
@@ -102,5 +104,5 @@ def register_cameras(source: Tensor, target: Tensor) -> Similarity:
 def _size(points: Tensor) -> Tensor:
     """(..., 3, P) -> (..., 1): a typical distance from their middle."""
     middle = points.median(dim=-1, keepdim=True).values
-    typical: Tensor = (points - middle).norm(dim=-2).median(dim=-1, keepdim=True).values
+    typical: Tensor = lengths(points - middle).median(dim=-1, keepdim=True).values
     return typical
