@@ -356,14 +356,14 @@ def test_a_python_that_is_not_there_is_one_sentence(runner: Make, until: Until, 
 
 
 def test_submitting_and_cancelling_never_wait(scripted: Scripted, runner: Make, until: Until, ends: Ends) -> None:
-    made = runner(scripted("time.sleep(0.5)\nhello()\nserve()"))
+    made = runner(scripted("time.sleep(3)\nhello()\nserve()"))
     slowest = 0.0
     for number in range(200):
         started = time.perf_counter()
         made.submit(_plan(str(number)))
         made.cancel(str(number)) if number % 2 else made.updates()
         slowest = max(slowest, time.perf_counter() - started)
-    assert slowest < 0.05
+    assert slowest < 2, "on a machine that is busy with other things, too; who waits for the worker waits longer"
     told = ends(until(made))
     assert sum(end.state is JobState.DONE for end in told) + sum(end.state is JobState.CANCELLED for end in told) >= 100
     assert not [end for end in told if end.state is JobState.FAILED]
