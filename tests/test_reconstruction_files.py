@@ -552,6 +552,7 @@ def test_what_is_absurdly_large_is_refused_unread(capture: Path) -> None:
         ("camera_from_world", [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]], "last row"),
         ("camera_from_world", [[1, 0, 0], [0, 1, 0]], "shape"),
         ("camera_from_world", [["1e999"] * 4] * 4, "finite"),
+        ("camera_from_world", np.diag([1e200, 1, 1, 1]).tolist(), "beyond any scene"),
         ("intrinsics", [[-600, 0, 350], [0, 600, 250], [0, 0, 1]], "focal length"),
         ("intrinsics", [[600, 0], [0, 600, 250], [0, 0, 1]], "inhomogeneous"),
         ("photo_from_grid", [[-100, 0, 0], [0, 100, 0], [0, 0, 1]], "mirrors"),
@@ -565,9 +566,12 @@ def test_cameras_that_are_none_are_refused(capture: Path, key: str, value: Any, 
         Reconstruction.load(capture)
 
 
-def test_a_mirrored_scene_is_refused(capture: Path) -> None:
-    edit(capture, set_at("scene_from_world", value=np.diag([1.0, -1, 1, 1]).tolist()))
-    with pytest.raises(FormatError, match="not a similarity"):
+@pytest.mark.parametrize(
+    ("diagonal", "said"), [([1.0, -1, 1, 1], "not a similarity"), ([1e308, 1e308, 1e308, 1], "beyond any scene")]
+)
+def test_a_mirrored_or_endless_scene_is_refused(capture: Path, diagonal: list[float], said: str) -> None:
+    edit(capture, set_at("scene_from_world", value=np.diag(diagonal).tolist()))
+    with pytest.raises(FormatError, match=said):
         Reconstruction.load(capture)
 
 

@@ -12,7 +12,6 @@ All records are frozen and their arrays read-only. This module imports nothing b
 """
 
 import dataclasses
-import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+LARGEST = 1e15  # of the numbers of a scene, in its own units: the square of none is beyond float32
 Json = Any  # what json.dumps takes: dict, list, str, int, float, bool, None
 
 
@@ -142,7 +142,7 @@ class PointCloud:
         _set_array(self, "color", np.uint8, (count, 3))
         _set_array(self, "confidence", np.float32, (count,))
         _set_array(self, "view", np.int32, (count,))
-        if not 0 <= self.spacing < math.inf:
+        if not 0 <= self.spacing < LARGEST:
             raise ValueError("the points' spacing is not a distance")
 
 
@@ -226,6 +226,8 @@ def _set_array(record: object, name: str, dtype: DTypeLike, shape: tuple[int | N
         raise ValueError(f"{name} has shape {array.shape}, not {shape}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(f"{name} holds values that are not finite")
+    if array.dtype.kind == "f" and max(array.max(initial=0), -array.min(initial=0)) > LARGEST:
+        raise ValueError(f"{name} holds values beyond any scene")
     array = np.ascontiguousarray(array).view()
     array.flags.writeable = False
     object.__setattr__(record, name, array)

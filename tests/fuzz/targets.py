@@ -3,6 +3,7 @@
 This module imports Pillow and numpy beyond the standard library.
 """
 
+import copy
 import dataclasses
 import json
 import random
@@ -104,7 +105,7 @@ def _other_values(content: bytes, chance: random.Random) -> bytes:
             if chance.random() < 0.1:
                 del entry[key]
             else:
-                entry[key] = chance.choice(_VALUES)
+                entry[key] = copy.deepcopy(chance.choice(_VALUES))  # the next change may be inside it
             break
     return json.dumps(document).encode()
 
