@@ -454,6 +454,15 @@ def test_a_picture_outside_the_folder_is_refused(capture: Path) -> None:
         Reconstruction.load(capture)
 
 
+def test_a_picture_that_is_neither_the_original_nor_inside_is_refused(capture: Path) -> None:
+    """Saving again would copy it into the capture."""
+    secret = capture.parent / "secret.txt"
+    secret.write_bytes(b"private")
+    edit(capture, set_at("views", 0, "photo", value={"relative": "../secret.txt", "absolute": str(secret)}))
+    with pytest.raises(FormatError, match="'inside' is missing"):
+        Reconstruction.load(capture)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
 def test_links_that_leave_the_folder_are_refused(capture: Path) -> None:
     array = capture / "arrays" / "view_0000_depth.npy"

@@ -248,7 +248,8 @@ def _read_view(view: dict[str, Any], folder: Path) -> View:
         name=_text(view["name"]),
         identity=_text(view["identity"]),
         original=original,
-        photo=original if view["photo"] == view["original"] else _resolve(view["photo"], folder),
+        # Nothing else: `save` would copy whatever private file it names into a capture that is passed on.
+        photo=original if view["photo"] == view["original"] else _inside(_text(view["photo"]["inside"]), folder),
         width=_side(view["width"]),
         height=_side(view["height"]),
         intrinsics=np.array(view["intrinsics"], np.float64),
@@ -356,9 +357,7 @@ def _inside(name: str, folder: Path) -> Path:
 
 
 def _resolve(reference: dict[str, Any], folder: Path) -> Path:
-    """The file that `_reference` or `_store_photo` described: relative first, since captures move with their photos."""
-    if "inside" in reference:
-        return _inside(_text(reference["inside"]), folder)
+    """The file that `_reference` described: relative first, since captures move with their photos."""
     candidates: list[Path] = []
     if reference["relative"] is not None:
         candidates.append(Path(os.path.normpath(folder / _text(reference["relative"]))))
