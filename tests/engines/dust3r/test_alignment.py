@@ -8,6 +8,7 @@ import torch
 
 from tests.engines.dust3r.scenes import Scene, make_scene, pair_maps, pose_errors
 from tests.engines.plain import dust3r_alignment as plain
+from vggt_addon.engines.dust3r.agreement import agreements
 from vggt_addon.engines.dust3r.alignment import Aligned, AlignmentSettings, align
 from vggt_addon.engines.dust3r.loss import AlignmentLoss
 from vggt_addon.engines.dust3r.optimise import OptimiserSettings
@@ -36,6 +37,24 @@ def test_known_cameras_are_found_again(count: int, outliers: float, degrees: flo
     assert rotation < degrees and place < share
     np.testing.assert_allclose(found.focals, scene.focals, rtol=0.005)
     assert depth_error(found, scene) < 0.001
+
+
+@pytest.mark.parametrize("photos", [3, 8])
+def test_pairs_that_are_sure_of_nonsense_do_not_carry_the_world(photos: int) -> None:
+    scene = make_scene(photos, seed=photos)
+    maps = pair_maps(scene)
+    random = torch.Generator().manual_seed(0)
+    for number in range(0, len(maps.edges) // 2, 3):  # a third of the pairs, in one of their directions, and sure
+        points, confidence = maps.map(number, 1)
+        turn = torch.linalg.qr(torch.randn(3, 3, generator=random))[0]
+        points.copy_(turn @ points + 1)
+        confidence.fill_(12.0)
+    found = align(maps)
+    rotation, place = pose_errors(found.world_from_camera.numpy(), scene.world_from_camera)
+    assert rotation < 0.5 and place < 0.02
+    telling = dict(zip(maps.edges, agreements(maps), strict=True))
+    assert telling[maps.edges[0]] < 0.1 and telling[maps.edges[1]] > 0.99
+    assert maps.edges[0] not in found.tree
 
 
 def test_an_open_window_of_pairs_is_enough() -> None:

@@ -1,18 +1,20 @@
 """Where the alignment starts: the best pairs chained into one world (DUSt3R, section 3.4).
 
-The start that is published is not robust, and has a slip: on the way along the tree, the focal length of a pair's
-first picture is taken from the map of the pair before. `published` reproduces both for comparison. By default every
-fit is one of distances instead of squares, focal lengths are of the picture's own map, a picture's pose is that of a
-pair in whose frame it is, and a pixel's first depth is the weighted median of what all of its maps say.
+The start that is published is not robust, trusts every pair that is sure of itself, and has a slip: on the way along
+the tree, the focal length of a pair's first picture is taken from the map of the pair before. `published` reproduces
+all that for comparison. By default every fit is one of distances instead of squares, pairs whose two directions
+disagree come last, focal lengths are of the picture's own map, a picture's pose is that of a pair in whose frame it is,
+and a pixel's first depth is the weighted median of what all of its maps say.
 This module imports torch; its neighbour imports OpenCV.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from .agreement import agreements
 from .depths import median_depth
 from .focal import focal_length, robust_focal_length
 from .pair_maps import PairMaps
@@ -44,7 +46,10 @@ def start_from_tree(maps: PairMaps, fixed: Fixed, *, published: bool = False) ->
     """
     count = len(maps.pixels)
     numbers = {edge: number for number, edge in enumerate(maps.edges)}
-    tree = spanning_tree(count, dict(zip(maps.edges, maps.scores(), strict=True)))
+    scores = maps.scores()
+    if not published:
+        scores = [score * agreement for score, agreement in zip(scores, agreements(maps), strict=True)]
+    tree = spanning_tree(count, dict(zip(maps.edges, scores, strict=True)))
     if len(tree) < count - 1:
         raise ValueError(f"pairs {maps.edges} do not join {count} pictures")
     start = Start([None] * count, [None] * count, [None] * count, [], _unplaced(len(maps.edges)))
@@ -63,9 +68,9 @@ def start_from_tree(maps: PairMaps, fixed: Fixed, *, published: bool = False) ->
             start.focals[edge[0]] = _focal(maps, shown, published)
         start.tree.append(edge)
         before = number
-    _fill_focals(maps, start, fixed, published)
+    _fill_focals(maps, start, fixed, scores, published)
     start.pairs = _all_pairs(maps, start, published)
-    _fill_poses(maps, start, published)
+    _fill_poses(maps, start, scores, published)
     return start
 
 
@@ -123,9 +128,8 @@ def _focal(maps: PairMaps, number: int, published: bool) -> float | None:
     return robust_focal_length(points, pixels, confidence.log())
 
 
-def _fill_focals(maps: PairMaps, start: Start, fixed: Fixed, published: bool) -> None:
+def _fill_focals(maps: PairMaps, start: Start, fixed: Fixed, scores: Sequence[float], published: bool) -> None:
     """What is known, and for who has none the one of the best pair in which the picture is first."""
-    scores = maps.scores()
     for picture, known in fixed.focals.items():
         start.focals[picture] = known
     for picture in range(len(start.focals)):
@@ -137,12 +141,11 @@ def _fill_focals(maps: PairMaps, start: Start, fixed: Fixed, published: bool) ->
                     break
 
 
-def _fill_poses(maps: PairMaps, start: Start, published: bool) -> None:
+def _fill_poses(maps: PairMaps, start: Start, scores: Sequence[float], published: bool) -> None:
     """For pictures without a pose: that of the best pair in which it is first, whose frame is its own.
 
     Where there is none, and as published always: PnP of the placed points; the identity where that finds none.
     """
-    scores = maps.scores()
     for picture, pose in enumerate(start.poses):
         if pose is not None:
             continue
