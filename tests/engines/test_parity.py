@@ -18,7 +18,7 @@ from vggt_addon.engines.layers.chunks import Chunks
 
 Shared = Callable[[str], Path]
 REPOSITORY = Path(__file__).parents[2]
-GOLDENS = sorted((REPOSITORY / "tests" / "goldens").glob("*.npz"))
+GOLDENS = sorted((REPOSITORY / "tests" / "goldens").glob("*_small_*.npz"))
 CHUNKS = [Chunks(1, 1, 1, 1), Chunks(2, 37, 9, 3), Chunks(100, 100_000, 1000, 1000)]
 FULL_SIZE_NEEDS = 9 * 2**20  # kilobytes of memory for the golden of the full network
 
