@@ -42,7 +42,7 @@ end = time.monotonic() + 60
 while runner.hello is None and time.monotonic() < end:
     controller.tick()
     time.sleep(0.05)
-(libraries,) = places.worker_libraries(places.worker_python(""))
+(libraries,) = places.worker_libraries(places.blenders_python())
 told = {{
     "ready": [engine.name for engine in runner.hello.engines if engine.ready],
     "unpacked": sorted(path.name for path in libraries.iterdir()),

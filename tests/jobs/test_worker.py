@@ -120,7 +120,7 @@ def test_it_greets_with_its_engines_and_its_heart_beats(talk: Callable[..., Talk
     worker = talk()
     hello = worker.last(Hello)
     assert hello.process == worker.process.pid
-    assert [engine.name for engine in hello.engines] == ["vggt", "sfm"]
+    assert [engine.name for engine in hello.engines] == ["vggt", "dust3r", "sfm"]
     started = time.monotonic()
     worker.hear(Heartbeat)
     worker.hear(Heartbeat)

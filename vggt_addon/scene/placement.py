@@ -12,14 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError
 from ..geometry.projection import camera_center, transform
 from ..reconstruction import Reconstruction
 
 Float = NDArray[np.float64]
 
 BLENDER_FROM_OPENCV = np.diag([1.0, -1.0, -1.0])  # camera axes: y up and looking along -z, both flipped
-LARGEST = 1e18  # local units: float32 holds its square, which Blender computes everywhere
 SAMPLES = 100_000  # points that the medians are taken over: more do not move them
 
 
@@ -55,7 +53,7 @@ def place(reconstruction: Reconstruction) -> Placement:
     """Choose the origin and measure the scene.
 
     Each coordinate of the origin is the median over all camera centres and (a regular sample of) all points; a capture
-    without points takes the middle of each view's depth instead. Raises FormatError for what no float32 can hold.
+    without points takes the middle of each view's depth instead. A Reconstruction holds nothing that no float32 could.
     """
     centers = np.array([camera_center(view.camera_from_world) for view in reconstruction.views]).reshape(-1, 3)
     seen = _seen(reconstruction)
@@ -64,10 +62,7 @@ def place(reconstruction: Reconstruction) -> Placement:
     middle = np.median(seen, axis=0) if len(seen) else origin
     farthest = [float(view.depth.max()) for view in reconstruction.views if view.depth is not None]
     farthest += [float(view.relief_depth.max()) for view in reconstruction.views if view.relief_depth is not None]
-    with np.errstate(over="ignore", invalid="ignore"):  # what that makes infinite is refused below
-        reach = float(np.linalg.norm(everything - origin, axis=1).max()) if len(everything) else 0.0
-    if not max([reach, *farthest]) < LARGEST:
-        raise FormatError("The capture reaches farther than Blender can count; run the reconstruction again.")
+    reach = float(np.linalg.norm(everything - origin, axis=1).max()) if len(everything) else 0.0
     distance = float(np.median(np.linalg.norm(centers - middle, axis=1))) if len(centers) else 0.0
     distance = distance or reach or 1.0
     scene_from_world = np.eye(4) if reconstruction.scene_from_world is None else reconstruction.scene_from_world

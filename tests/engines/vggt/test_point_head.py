@@ -64,12 +64,13 @@ def ask(standin: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Callab
         photos: Sequence[Photo],
         spoil: Callable[[Float], None] | None = spoil_nothing,
         tamper: Callable[[Float, Float], None] = lambda encoding, depth: None,
+        reference: str = "",
         **settings: Any,
     ) -> Reconstruction:
         network = standin.StandIn(photos[0].path.parent, standin.SHOTS, tamper, spoil)
         made = engine.VggtEngine(lambda *_: Loaded(network, standin.RECORD))
         asked = NetworkSettings(**{"points_from": "head", "input_size": 252, **settings})
-        every = EngineSettings(threads=1, network=asked)
+        every = EngineSettings(threads=1, reference=reference, network=asked)
         return made.reconstruct(photos, tmp_path_factory.mktemp("workspace"), every, no_progress, never)
 
     return run
