@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vggt_addon.geometry.projection import camera_center, transform
-from vggt_addon.reconstruction import Reconstruction
+from vggt_addon.reconstruction import LARGEST, Reconstruction
 from vggt_addon.scene.placement import place
 
 
@@ -65,7 +65,8 @@ def _empty() -> Any:
 
 
 def test_the_farthest_that_a_capture_may_hold_can_be_placed(capture: Any) -> None:
-    points = dataclasses.replace(capture.points, position=capture.points.position * 1e11)
+    far = 0.99 * LARGEST / np.abs(capture.points.position).max()
+    points = dataclasses.replace(capture.points, position=capture.points.position * far)
     assert np.isfinite(np.float32(place(capture.replace(points=points)).reach))
     with pytest.raises(ValueError, match="beyond any scene"):
-        dataclasses.replace(capture.points, position=capture.points.position * 1e30)
+        dataclasses.replace(capture.points, position=capture.points.position * (2 * far))
