@@ -162,7 +162,10 @@ def test_other_weights_need_force(
 ) -> None:
     run("convert", file)
     other = small.write(tmp_path / "other.pt", small.weights(small.make_vggt(), seed=1))
-    assert "already stored, from the file model.pt: replace it with --force" in run("convert", other, code=1)[1]
+    assert (
+        "already stored, from the file model.pt: say that it is to be replaced (--force)"
+        in run("convert", other, code=1)[1]
+    )
     assert (folder / "weights.log").is_file()  # beside the weights, as other commands' logs beside their output
     run("convert", other, "--force")
 

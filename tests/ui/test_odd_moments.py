@@ -1,6 +1,7 @@
 """What an artist does at an odd moment: opens a file, renames, links, rebuilds while something else is under way."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +9,7 @@ from types import ModuleType
 import bpy
 import pytest
 
+from vggt_addon.reconstruction import Reconstruction
 from vggt_addon.scene.datablocks import KINDS, UNFINISHED
 from vggt_addon.ui import asking, controller, homes, places, thumbnails, wording
 from vggt_addon.ui.building import bring_home
@@ -26,6 +28,13 @@ def test_another_file_opened_while_the_scene_is_built_gets_nothing_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(controller, "SLICE_SECONDS", 0.0)
+    load = Reconstruction.load
+
+    def slowly(folder: Path) -> Reconstruction:  # so that no tick misses it
+        time.sleep(0.5)
+        return load(folder)
+
+    monkeypatch.setattr(Reconstruction, "load", slowly)
     bpy.ops.vggt.reconstruct()
     tick_until(lambda: controller.stage().name == stage)
     bpy.ops.wm.read_homefile(use_empty=True)
