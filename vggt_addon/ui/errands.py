@@ -4,20 +4,24 @@ One errand at a time. The controller's timer asks `step` how it goes; preference
 This module imports bpy beyond the standard library.
 """
 
+from __future__ import annotations
+
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import bpy
 
 from ..errors import UserError
-from ..jobs.status import JobState, JobStatus
+from ..jobs.status import JobState
 from . import controller, findings, places, workers
 from .preferences import preferences
 from .session import Message
 
 if TYPE_CHECKING:
+    from ..jobs.lone_job import LoneJob
+    from ..runtime.task import RuntimeTask
     from ..weights.catalogue import CatalogueEntry
 
 logger = logging.getLogger(__name__)
@@ -30,22 +34,6 @@ OFFLINE = (
 LEAVE_SECONDS = 1.0  # after which a worker without work leaves
 
 
-class Task(Protocol):
-    """A process at work: `runtime.task.RuntimeTask` and `jobs.lone_job.LoneJob` are such."""
-
-    def status(self) -> JobStatus:
-        """How it stands."""
-        ...
-
-    def cancel(self) -> None:
-        """Ask it to stop."""
-        ...
-
-    def stop(self) -> None:
-        """End it, and wait for that."""
-        ...
-
-
 @dataclass(frozen=True)
 class Errand:
     """What is under way."""
@@ -53,7 +41,7 @@ class Errand:
     about: str  # RUNTIME, or the id of weights
     title: str  # for the artist: what is done
     done: str  # for the artist, when it is
-    task: Task
+    task: RuntimeTask | LoneJob  # both have status(), cancel() and stop()
 
 
 _errand: Errand | None = None
@@ -96,7 +84,7 @@ def change_runtime(action: str, archive: Path | None = None) -> None:
     _start(Errand(RUNTIME, *titles[action], RuntimeTask(launch, action)))
 
 
-def get_weights(entry: "CatalogueEntry", file: str = "", *, replace: bool = False) -> None:
+def get_weights(entry: CatalogueEntry, file: str = "", *, replace: bool = False) -> None:
     """Download the weights of `entry`, or take the artist's `file` for them; their licence is accepted.
 
     Raises UserError where that cannot even start.
@@ -125,7 +113,7 @@ def get_weights(entry: "CatalogueEntry", file: str = "", *, replace: bool = Fals
     )
 
 
-def remove_weights(entry: "CatalogueEntry") -> None:
+def remove_weights(entry: CatalogueEntry) -> None:
     """Delete the weights of `entry` from this disk. Raises UserError where they are in use or cannot be deleted."""
     from ..weights.store import Store, default_folder
 
