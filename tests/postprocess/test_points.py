@@ -10,6 +10,7 @@ from vggt_addon.postprocess.depth_edges import depth_edges, fringe
 from vggt_addon.postprocess.fill import fill_depth
 from vggt_addon.postprocess.points import gather_points, sample_points
 from vggt_addon.postprocess.support import ENOUGH, neighbour_support
+from vggt_addon.reconstruction import LARGEST
 
 
 def with_edges(view: Any) -> Any:
@@ -122,7 +123,7 @@ def test_a_world_far_from_its_own_zero_is_thinned_the_same(parts: Any) -> None:
 def test_one_point_at_the_end_of_the_world_spoils_nothing(parts: Any) -> None:
     view = parts.courtyard(1, step=4).views[0]
     depth = view.depth.copy()
-    depth[5, 5] = 3e38
+    depth[5, 5] = 0.99 * LARGEST
     far = dataclasses.replace(view, depth=depth, confidence=np.maximum(view.confidence, np.float32(0.1)))
     gathered = gather_points([far], 2000)
     assert gathered is not None
