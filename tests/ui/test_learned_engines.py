@@ -14,6 +14,7 @@ from vggt_addon.errors import UserError
 from vggt_addon.jobs.status import JobState, JobStatus
 from vggt_addon.progress import never, no_progress
 from vggt_addon.ui import controller, diagnosing, errands, findings, places
+from vggt_addon.ui.looking import Findings
 from vggt_addon.ui.panels.learned_engines import draw_learned_engines
 from vggt_addon.weights.file_lock import file_lock
 from vggt_addon.weights.store import VARIABLE
@@ -63,7 +64,7 @@ def page() -> Page:
 
 
 @pytest.fixture
-def found(tick_until: Callable[..., None]) -> findings.Findings:
+def found(tick_until: Callable[..., None]) -> Findings:
     """The page was opened, and what is on this machine is known."""
     assert "Looking" in str(page())
     tick_until(lambda: findings.known() is not None and not findings.ask(), seconds=30)
@@ -82,7 +83,7 @@ def test_nothing_is_looked_for_until_the_page_is_shown(listed: list[Path], tick_
     assert findings.known() is None
 
 
-def test_the_page_says_what_is_there_and_what_could_be(found: findings.Findings) -> None:
+def test_the_page_says_what_is_there_and_what_could_be(found: Findings) -> None:
     shown = page()
     assert "not installed" in str(shown)
     assert found.offer is not None and found.offer.sentences[0] in str(shown)
@@ -94,7 +95,7 @@ def test_the_page_says_what_is_there_and_what_could_be(found: findings.Findings)
 
 
 def test_without_online_access_nothing_is_installed_and_that_is_said(
-    found: findings.Findings, user_files: Path, tick_until: Callable[..., None]
+    found: Findings, user_files: Path, tick_until: Callable[..., None]
 ) -> None:
     assert not bpy.app.online_access
     assert "online access is off" in str(page())
@@ -110,7 +111,7 @@ def test_without_online_access_nothing_is_installed_and_that_is_said(
 
 
 def test_a_file_that_is_no_archive_is_refused(
-    found: findings.Findings, tmp_path: Path, user_files: Path, tick_until: Callable[..., None]
+    found: Findings, tmp_path: Path, user_files: Path, tick_until: Callable[..., None]
 ) -> None:
     (tmp_path / "holiday.zip").write_bytes(b"nothing")
     assert bpy.ops.vggt.install_archive(filepath=str(tmp_path / "holiday.zip")) == {"FINISHED"}
@@ -127,7 +128,7 @@ def worker_python(user_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_weights_need_the_runtime_consent_and_a_network(
-    found: findings.Findings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    found: Findings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv(places.PYTHON_VARIABLE)
     with pytest.raises(RuntimeError, match="tick that you accept it"):
@@ -144,7 +145,7 @@ def test_weights_need_the_runtime_consent_and_a_network(
 
 @pytest.mark.usefixtures("worker_python")
 def test_a_file_of_something_else_is_refused_and_blender_goes_on_meanwhile(
-    found: findings.Findings, tmp_path: Path, tick_until: Callable[..., None]
+    found: Findings, tmp_path: Path, tick_until: Callable[..., None]
 ) -> None:
     (tmp_path / "notes.pt").write_text("nothing")
     assert bpy.ops.vggt.use_weights(weights="vggt-1b", filepath=str(tmp_path / "notes.pt"), accepted=True) == {
@@ -167,7 +168,7 @@ def silent_hub(worker_python: None, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 @pytest.mark.usefixtures("silent_hub")
 def test_a_download_can_be_cancelled_and_runs_go_on_meanwhile(
-    listed: list[Path], found: findings.Findings, tick_until: Callable[..., None]
+    listed: list[Path], found: Findings, tick_until: Callable[..., None]
 ) -> None:
     assert bpy.ops.vggt.download_weights(weights="vggt-1b", accepted=True) == {"FINISHED"}
     task = errands.current().task
@@ -180,7 +181,7 @@ def test_a_download_can_be_cancelled_and_runs_go_on_meanwhile(
 
 @pytest.mark.usefixtures("silent_hub")
 def test_disabled_in_the_middle_of_an_errand_no_process_is_left(
-    found: findings.Findings, tick_until: Callable[..., None]
+    found: Findings, tick_until: Callable[..., None]
 ) -> None:
     bpy.ops.vggt.download_weights(weights="vggt-1b", accepted=True)
     task = errands.current().task
@@ -206,7 +207,7 @@ class Changing:
 
 
 def test_while_the_runtime_changes_nothing_is_started_by_it(
-    listed: list[Path], found: findings.Findings, monkeypatch: pytest.MonkeyPatch, tick_until: Callable[..., None]
+    listed: list[Path], found: Findings, monkeypatch: pytest.MonkeyPatch, tick_until: Callable[..., None]
 ) -> None:
     tick_until(lambda: controller.session().planned)
     controller.session().stop()
@@ -241,14 +242,22 @@ def test_a_page_that_cannot_find_out_says_so(monkeypatch: pytest.MonkeyPatch, ti
     def fail(*_: object) -> None:
         raise RuntimeError("no driver answers")
 
-    monkeypatch.setattr("vggt_addon.runtime.offer.make_offer", fail)
+    monkeypatch.setattr("vggt_addon.ui.looking.make_offer", fail)
     assert "Looking" in str(page())
     tick_until(lambda: findings.failure(), seconds=30)
     assert "cannot be found out" in str(page())
 
 
+def test_weights_are_not_removed_under_a_run(listed: list[Path], tick_until: Callable[..., None]) -> None:
+    assert bpy.ops.vggt.reconstruct() == {"FINISHED"}
+    with pytest.raises(RuntimeError, match="A reconstruction is under way"):
+        bpy.ops.vggt.remove_weights(weights="vggt-1b")
+    tick_until(lambda: not controller.busy())
+    assert controller.session().message is None, "it went on"
+
+
 def test_weights_can_be_removed(
-    found: findings.Findings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tick_until: Callable[..., None]
+    found: Findings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tick_until: Callable[..., None]
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     stored = tmp_path / "vggt-1b.safetensors"
@@ -261,7 +270,7 @@ def test_weights_can_be_removed(
 
 
 def test_the_diagnosis_comes_to_the_clipboard(
-    found: findings.Findings, monkeypatch: pytest.MonkeyPatch, tick_until: Callable[..., None]
+    found: Findings, monkeypatch: pytest.MonkeyPatch, tick_until: Callable[..., None]
 ) -> None:
     assert bpy.ops.vggt.copy_diagnosis() == {"FINISHED"}
     assert not bpy.ops.vggt.copy_diagnosis.poll()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ..errors import UserError
-from ..jobs.status import JobState
+from ..jobs.status import JobState, JobStatus
 from . import controller, findings, places, workers
 from .preferences import preferences
 from .session import Message
@@ -34,7 +34,7 @@ OFFLINE = (
 LEAVE_SECONDS = 1.0  # after which a worker without work leaves
 
 
-@dataclass(frozen=True)
+@dataclass
 class Errand:
     """What is under way."""
 
@@ -42,6 +42,7 @@ class Errand:
     title: str  # for the artist: what is done
     done: str  # for the artist, when it is
     task: RuntimeTask | LoneJob  # both have status(), cancel() and stop()
+    status: JobStatus = JobStatus("", "", JobState.QUEUED)  # as `step` has seen it last: pages are drawn from this
 
 
 _errand: Errand | None = None
@@ -119,12 +120,13 @@ def remove_weights(entry: CatalogueEntry) -> None:
 
     global message
     _refuse_a_second()
+    if controller.busy():
+        raise UserError("A reconstruction is under way, which may use these weights: wait for it, or cancel it.")
     chosen = preferences().weights_folder
     controller.session().stop()  # a warm worker may have them open
     Store(Path(chosen) if chosen else default_folder()).remove(entry)
     message = Message("INFO", f"The weights {entry.id} are removed.")
     findings.forget()
-    controller.session().engines = ()
     controller.worker_changed()
 
 
@@ -145,7 +147,7 @@ def step() -> bool:
     global _errand, message
     if _errand is None:
         return False
-    status = _errand.task.status()
+    status = _errand.status = _errand.task.status()
     if not status.state.ended:
         return True
     ended, _errand = _errand, None
@@ -155,7 +157,6 @@ def step() -> bool:
         message = Message("ERROR", status.sentence, status.detail)
         logger.error("%s: %s\n%s", ended.title, status.sentence, status.detail)
     findings.forget()
-    controller.session().engines = ()  # what is known of them is of before
     controller.worker_changed()
     return False
 

@@ -1,47 +1,22 @@
 """What is on this machine for the learned engines: the runtime, the weights, and what would be installed.
 
 It is found out in a thread, since a driver may take seconds to answer; the pages that show it draw what is known.
-This module imports nothing beyond the room; the rooms runtime and weights only when something is asked.
+This module imports nothing beyond the room; what looks only when something is asked.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UserError
 from . import places
 
 if TYPE_CHECKING:
-    from ..runtime.offer import Offer
-    from ..runtime.state import RuntimeState
-    from ..weights.catalogue import CatalogueEntry
-    from ..weights.store import Store, StoredWeights
+    from .looking import Findings
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FoundWeights:
-    """One entry of the catalogue, and how it stands."""
-
-    entry: CatalogueEntry
-    stored: StoredWeights | None  # None where it is not here
-    problem: str  # a sentence where what is stored cannot be used
-
-
-@dataclass(frozen=True)
-class Findings:
-    """All of it, at one moment."""
-
-    runtime: RuntimeState
-    offer: Offer | None  # what installing would bring; None where nothing can be installed
-    refusal: str  # then a sentence that says why
-    weights: tuple[FoundWeights, ...]
-
 
 _known: Findings | None = None
 _thread: threading.Thread | None = None
@@ -102,31 +77,10 @@ def stop() -> None:
 
 def _look(runtime_folder: Path, weights_folder: str) -> None:
     global _known, _failure
-    from ..runtime.offer import make_offer
-    from ..runtime.state import runtime_state
-    from ..weights.catalogue import CATALOGUE
-    from ..weights.store import Store, default_folder
-
     try:
-        store = Store(Path(weights_folder) if weights_folder else default_folder())
-        offer, refusal = None, ""
-        try:
-            offer = make_offer(runtime_folder)
-        except UserError as error:
-            refusal = error.sentence
-        _known = Findings(
-            runtime=runtime_state(runtime_folder),
-            offer=offer,
-            refusal=refusal,
-            weights=tuple(_found(store, entry) for entry in CATALOGUE),
-        )
+        from .looking import look
+
+        _known = look(runtime_folder, weights_folder)
     except Exception:
         logger.exception("what is on this machine cannot be found out")
         _failure = "What is on this machine cannot be found out: the log has the detail."
-
-
-def _found(store: Store, entry: CatalogueEntry) -> FoundWeights:
-    try:
-        return FoundWeights(entry, store.find(entry.id), "")
-    except UserError as error:
-        return FoundWeights(entry, None, error.sentence)

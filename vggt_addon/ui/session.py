@@ -87,6 +87,8 @@ class Session:
     def renew(self) -> None:
         """What the worker is started with has changed: once this one has nothing to do, another takes its place."""
         self._outdated = True
+        if self.run is None:
+            self.engines = ()  # what is known of them is of before
 
     def probe(self, paths: Sequence[str]) -> None:
         """Look at those of `paths` that are not known yet; what is found comes with `step`.

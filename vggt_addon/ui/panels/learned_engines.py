@@ -3,7 +3,7 @@
 This module imports nothing beyond the room; what it is handed are Blender's layout and context.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.app.translations import pgettext_iface as text
@@ -11,6 +11,9 @@ from bpy.app.translations import pgettext_iface as text
 from .. import controller, errands, findings, ids, wording
 from ..session import Message
 from .text import draw_text
+
+if TYPE_CHECKING:
+    from ..looking import Findings, FoundWeights
 
 GIGABYTE = 1e9
 
@@ -39,7 +42,7 @@ def draw_learned_engines(layout: Any, context: Any) -> None:
 def _draw_errand(layout: Any, context: Any) -> None:
     errand = errands.current()
     if errand is not None:
-        status = errand.task.status()
+        status = errand.status
         box = layout.box()
         box.label(text=f"{text(errand.title)}: {wording.shown(status.stage)}", icon="SORTTIME", translate=False)
         row = box.row()
@@ -62,7 +65,7 @@ def _draw_message(layout: Any, context: Any, message: Message) -> None:
         row.operator(ids.COPY_DIAGNOSIS, icon="COPYDOWN")
 
 
-def _draw_runtime(box: Any, context: Any, found: findings.Findings) -> None:
+def _draw_runtime(box: Any, context: Any, found: "Findings") -> None:
     state, offer = found.runtime, found.offer
     condition = state.condition.value
     icon = {"ready": "CHECKMARK", "none": "INFO"}.get(condition, "ERROR")
@@ -96,7 +99,7 @@ def _draw_runtime(box: Any, context: Any, found: findings.Findings) -> None:
         draw_text(box, context, text("Blender's online access is off (System > Network): only an archive can be used."))
 
 
-def _draw_weights(box: Any, context: Any, weights: findings.FoundWeights) -> None:
+def _draw_weights(box: Any, context: Any, weights: "FoundWeights") -> None:
     entry, stored = weights.entry, weights.stored
     column = box.column(align=True)
     icon = "CHECKMARK" if stored else ("ERROR" if weights.problem else "BLANK1")
