@@ -22,10 +22,10 @@ class PhotoError(UserError):
 
 
 class UnreadablePhotosError(PhotoError):
-    """Photos whose header is fine but whose pixels are not; `reasons` by index into the run's photos."""
+    """Photos whose header is fine but whose pixels are not; `reasons` by their names in the run."""
 
-    def __init__(self, reasons: dict[int, str]) -> None:
-        super().__init__(" ".join(reasons[index] for index in sorted(reasons)))
+    def __init__(self, reasons: dict[str, str]) -> None:
+        super().__init__(" ".join(reasons.values()))
         self.reasons = reasons
 
 

@@ -16,6 +16,8 @@ from ..settings import NetworkSettings
 from ..weights.store import StoredWeights
 from .layers.devices import Device, release_memory
 
+LOADED_PER_SECOND = 1.5e9  # bytes of weights from a disk: one of a laptop of 2020; a disk with moving parts takes 0.2e9
+
 
 class _Loaded(Protocol):
     """What is kept says of itself whether numbers had to be copied into another dtype than the file's."""
@@ -95,3 +97,11 @@ class KeepLast(ABC, Generic[LoadedT]):
     def _key_of(self, stored: StoredWeights, settings: NetworkSettings, device: Device, dtype: torch.dtype) -> _Key:
         state = stored.path.stat()
         return _Key(stored.path, state.st_size, state.st_mtime_ns, device.device, dtype, self.parts(settings))
+
+
+def loading_seconds(
+    load: object, settings: NetworkSettings, device: Device, dtype: torch.dtype, weights_memory: int
+) -> float:
+    """What `load` will take for these settings: nothing where it keeps that network; `weights_memory` in bytes."""
+    held = isinstance(load, KeepLast) and load.holds(settings, device, dtype)
+    return 0.0 if held else weights_memory / LOADED_PER_SECOND

@@ -1,4 +1,4 @@
-"""A run goes on without the photos whose pixels turn out not to be readable.
+"""Which of its photos an engine works on: in the reference's order, and without those that turn out not to be readable.
 
 This module imports nothing beyond the standard library.
 """
@@ -25,11 +25,23 @@ def run_on_readable(photos: Sequence[Photo], settings: EngineSettings, progress:
     try:
         return run(photos, settings, progress)
     except UnreadablePhotosError as error:
-        unreadable = {photos[place].name: error.reasons[place] for place in sorted(error.reasons)}
-        if len(unreadable) == len(photos):
+        readable, left_out = parted(photos, error)
+        if not readable:
             raise
-    readable = [photo for photo in photos if photo.name not in unreadable]
-    if settings.reference in unreadable:
+    if settings.reference in (photo.name for photo in left_out):
         settings = replace(settings, reference="")
     made = run(readable, settings, span(progress, _READING, 1.0))
-    return made.replace(left_out=(*(LeftOut(name, why) for name, why in unreadable.items()), *made.left_out))
+    return made.replace(left_out=(*left_out, *made.left_out))
+
+
+def parted(photos: Sequence[Photo], error: UnreadablePhotosError) -> tuple[list[Photo], tuple[LeftOut, ...]]:
+    """The photos that can be read, and the others with their reasons, both in the photos' order."""
+    readable = [photo for photo in photos if photo.name not in error.reasons]
+    left_out = [LeftOut(photo.name, error.reasons[photo.name]) for photo in photos if photo.name in error.reasons]
+    return readable, tuple(left_out)
+
+
+def reference_first(photos: Sequence[Photo], reference: str) -> tuple[int, ...]:
+    """Places in the list: the reference first, the others as they are. `pipeline` sees to it that it is among them."""
+    first = [photo.name for photo in photos].index(reference) if reference else 0
+    return (first, *(place for place in range(len(photos)) if place != first))

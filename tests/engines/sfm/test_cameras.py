@@ -148,7 +148,7 @@ def test_damaged_photos_are_left_out_and_the_others_go_on(
     def write_copies(photos: list[Photo], *_: Any) -> None:
         tried.append(len(photos))
         if len(photos) == 5:
-            raise UnreadablePhotosError({1: "1.jpg is damaged.", 4: "4.jpg is damaged."})
+            raise UnreadablePhotosError({"4.jpg": "4.jpg is damaged.", "1.jpg": "1.jpg is damaged."})
 
     monkeypatch.setattr(cameras, "write_copies", write_copies)
     placed = run()
@@ -162,7 +162,7 @@ def test_damaged_photos_are_left_out_and_the_others_go_on(
 
 def test_one_readable_photo_is_too_few(fake: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def write_copies(*_: Any) -> None:
-        raise UnreadablePhotosError({index: f"{index}.jpg is damaged." for index in range(4)})
+        raise UnreadablePhotosError({f"{index}.jpg": f"{index}.jpg is damaged." for index in range(4)})
 
     run = fake({})
     monkeypatch.setattr(cameras, "write_copies", write_copies)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from vggt_addon.engines.cost import finishing_seconds, pictures_seconds
+from vggt_addon.engines.keep_last import LOADED_PER_SECOND
 from vggt_addon.engines.layers import work
 from vggt_addon.engines.layers.devices import Device
 from vggt_addon.engines.layers.work import Speed
@@ -54,7 +55,7 @@ def test_memory_is_that_of_the_plan_with_its_weights_of_what_is_free() -> None:
     plan = VggtEngine(no_network).plan(photos(24), settings(), never)
     assert plan.fits and plan.memory == best.memory + WEIGHTS and plan.memory_free == 8_000_000_000
     assert best.seconds is not None and plan.seconds is not None
-    loading = WEIGHTS / engine.LOADED_PER_SECOND
+    loading = WEIGHTS / LOADED_PER_SECOND
     beside = pictures_seconds(photos(24)) + finishing_seconds(24 * 518 * 392)
     assert plan.seconds == pytest.approx(best.seconds + loading + beside) and beside > 5
     assert plan.sentence.startswith(f"24 photos: about {plan.memory / 1e9:.1f} GB of 8.0 GB, ")
@@ -80,7 +81,7 @@ def test_the_point_head_takes_memory_and_time() -> None:
     assert with_head.seconds is not None and without.seconds is not None
     extra = weights_memory(torch.bfloat16, heads=(*HEADS, "point")) - WEIGHTS
     assert extra > 100_000_000 and with_head.memory - without.memory > extra + 8 * 518 * 392 * 4 * 4
-    assert with_head.seconds > without.seconds + extra / engine.LOADED_PER_SECOND
+    assert with_head.seconds > without.seconds + extra / LOADED_PER_SECOND
 
 
 def test_a_network_that_is_warm_needs_no_loading(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +90,7 @@ def test_a_network_that_is_warm_needs_no_loading(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(WarmLoader, "holds", lambda self, network, device, dtype: dtype == torch.bfloat16)
     warm = kept.plan(photos(8), settings(), never)
     assert cold.seconds is not None and warm.seconds is not None
-    assert cold.seconds - warm.seconds == pytest.approx(WEIGHTS / engine.LOADED_PER_SECOND)
+    assert cold.seconds - warm.seconds == pytest.approx(WEIGHTS / LOADED_PER_SECOND)
     assert warm.memory == cold.memory, "it lies there already, and its memory counts as free"
 
 

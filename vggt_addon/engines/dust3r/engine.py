@@ -13,16 +13,17 @@ from pathlib import Path
 
 import torch
 
-from ...errors import EngineError, UnreadablePhotosError
+from ...errors import EngineError
 from ...photos.photo import Photo
 from ...progress import Cancel, Progress, check, span
 from ...reconstruction import Json, Reconstruction
 from ...settings import EngineSettings, NetworkSettings
 from ..base import EnginePlan
 from ..cost import GIGABYTE, finishing_seconds, pictures_seconds, plan_sentence
+from ..keep_last import loading_seconds
 from ..layers.devices import Device, choose_dtype, find_device, release_memory, torch_threads
 from ..layers.work import Speed, known_speed
-from ..readable import run_on_readable
+from ..readable import reference_first, run_on_readable
 from ..vggt.framing import Framing
 from ..vggt.known_focal import known_focals
 from .alignment import Aligned, align
@@ -40,7 +41,6 @@ from .views import Solved, input_focal, make_views
 
 logger = logging.getLogger(__name__)
 
-LOADED_PER_SECOND = 1.5e9  # bytes of weights from a disk; see vggt/engine.py
 LoadNetwork = Callable[[NetworkSettings, Device, torch.dtype], Loaded]
 
 
@@ -75,18 +75,14 @@ class Dust3rEngine:
         with torch_threads(settings.threads):
             best = fitting_plans(request, device, _speed(request, device))[0]
         check(cancel)
-        seconds = (best.seconds or 0.0) + self._loading_seconds(settings.network, request, device)
+        seconds = (best.seconds or 0.0) + loading_seconds(
+            self._load_network, settings.network, device, request.dtype, request.weights_memory
+        )
         seconds += pictures_seconds(photos, settings.threads)
         seconds += finishing_seconds(sum(rows * columns for rows, columns in _grids(prepared)))
         sentence = plan_sentence(len(photos), best.memory, free, seconds)
         sentence += f" {request.pairs} comparison{'s' * (request.pairs > 1)} of two photos."
         return EnginePlan(sentence, seconds, best.memory, free, True)
-
-    def _loading_seconds(self, settings: NetworkSettings, request: Request, device: Device) -> float:
-        load_network = self._load_network
-        if isinstance(load_network, WarmLoader) and load_network.holds(settings, device, request.dtype):
-            return 0.0
-        return request.weights_memory / LOADED_PER_SECOND
 
     def reconstruct(
         self, photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel
@@ -124,10 +120,7 @@ class Dust3rEngine:
         fitting = fitting_plans(request, device, _speed(request, device))
         logger.info("plan: %s", fitting[0])
         in_order = [photos[place] for place in prepared.order]
-        try:
-            pixels = load_photos(in_order, prepared.framings, span(progress, 0.02, 0.08), cancel, settings.threads)
-        except UnreadablePhotosError as error:  # by their places in the artist's list
-            raise UnreadablePhotosError({prepared.order[at]: why for at, why in error.reasons.items()}) from error
+        pixels = load_photos(in_order, prepared.framings, span(progress, 0.02, 0.08), cancel, settings.threads)
         started = time.monotonic()
         part = span(progress, 0.08, 0.8)
         answer = run(
@@ -179,9 +172,7 @@ def prepare(photos: Sequence[Photo], settings: EngineSettings) -> _Prepared:
     limit = round(network.memory_limit * GIGABYTE)
     device = find_device(network.device, limit)
     dtype = choose_dtype(network.precision, device)
-    names = [photo.name for photo in photos]
-    first = names.index(settings.reference) if settings.reference else 0
-    order = (first, *(place for place in range(len(photos)) if place != first))
+    order = reference_first(photos, settings.reference)
     known_focals(network.focal, [photos[place] for place in order])  # refuses what is none
     framings = tuple(frame_photo(photos[place].width, photos[place].height, long_side) for place in order)
     sizes = tuple((framing.input_height, framing.input_width) for framing in framings)

@@ -34,7 +34,7 @@ def load_photos(
     images: dict[int, NDArray[np.uint8]] = {}
     colors: dict[int, NDArray[np.uint8]] = {}
     opaque: dict[int, NDArray[np.bool_] | None] = {}
-    unreadable: dict[int, str] = {}
+    unreadable: dict[str, str] = {}
     shapes = [(framing.input_height, framing.input_width) for framing in framings]
     for shape in dict.fromkeys(shapes):
         places = [place for place, other in enumerate(shapes) if other == shape]
@@ -45,7 +45,7 @@ def load_photos(
                 [photos[place] for place in places], [framings[place] for place in places], part, cancel, at_once
             )
         except UnreadablePhotosError as error:
-            unreadable |= {places[at]: why for at, why in error.reasons.items()}
+            unreadable |= error.reasons
             continue
         for at, place in enumerate(places):
             images[place], colors[place], opaque[place] = loaded.images[at], loaded.colors[at], loaded.opaque[at]

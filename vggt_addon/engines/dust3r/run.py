@@ -3,7 +3,6 @@
 This module imports torch and numpy.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...errors import EngineError
 from ...progress import Cancel, Progress, check, span
 from ..layers.chunks import OnStep
-from ..layers.devices import Device, is_out_of_memory, release_memory
+from ..layers.devices import Device
+from ..layers.first_that_fits import first_that_fits
 from .config import FULL
 from .load import PairNetwork
 from .output import EncodedPhotos, PairOutput, PointMap
@@ -23,8 +22,6 @@ from .pair_maps import PairMaps
 from .pairs import choose_pairs
 from .plan import Plan
 from .work import decoding, encoding, steps_of_pair
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,31 +61,11 @@ def run(
 
     Raises EngineError with a sentence where even the last one runs out of memory, Cancelled on request.
     """
-    reached = 0.0
 
-    def keep(stage: str, fraction: float) -> None:
-        nonlocal reached
-        reached = fraction
-        progress(stage, fraction)
+    def attempt(plan: Plan, progress: Progress) -> Answer:
+        return _Pass(network, inputs, plan, device, progress, cancel).answer(sequence)
 
-    for number, plan in enumerate(plans):
-        try:
-            return _Pass(network, inputs, plan, device, span(keep, reached, 1.0), cancel).answer(sequence)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            last = f"{plan}: {error}"
-        except MemoryError as error:
-            last = f"{plan}: {error!r}"
-        logger.warning("out of memory in %s", last)  # its words, not itself, which holds the memory
-        release_memory(device)
-        if number + 1 < len(plans):
-            progress("Memory ran out: trying with less", reached)
-    raise EngineError(
-        f"The memory of {device.title} ran out with {len(inputs.images)} photos: use fewer photos, half precision or a "
-        "smaller --input-size, or close other programs.",
-        last,
-    )
+    return first_that_fits(plans, attempt, device, len(inputs.images), progress)
 
 
 class _Pass:

@@ -17,6 +17,7 @@ from ...photos.photo import Photo
 from ...progress import Cancel, Progress, span
 from ...reconstruction import Json, LeftOut, Lens, SolveReport
 from ...settings import EngineSettings
+from ..readable import parted
 from .colmap_client import SolverError, run_attempt
 from .ladder import Attempt, attempts, best, is_complete, is_sane
 from .solution import Solution, SolvedLens
@@ -62,8 +63,7 @@ def solve_cameras(
     try:
         return _solve(photos, workspace / "all", settings, progress, cancel)
     except UnreadablePhotosError as error:
-        readable = [photo for index, photo in enumerate(photos) if index not in error.reasons]
-        left_out = tuple(LeftOut(photos[index].name, error.reasons[index]) for index in sorted(error.reasons))
+        readable, left_out = parted(photos, error)
         if len(readable) < 2:
             counted = f"Only {len(readable)} of {len(photos)} photos can be read, and depth needs two."
             raise EngineError(f"{counted} {error.sentence}", repr(left_out)) from error

@@ -86,7 +86,7 @@ def write_copies(
     with ThreadPoolExecutor(at_once) as pool:
         for number, reason in enumerate(pool.map(write, copies)):
             if reason is not None:
-                damaged[copies[number].photo] = reason
+                damaged[photos[copies[number].photo].name] = reason
             progress("Preparing photos", (number + 1) / len(copies))
     if damaged:
         raise UnreadablePhotosError(damaged)

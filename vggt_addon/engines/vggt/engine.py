@@ -14,16 +14,17 @@ from pathlib import Path
 
 import torch
 
-from ...errors import EngineError, PhotoError, UnreadablePhotosError
+from ...errors import EngineError, PhotoError
 from ...photos.photo import Photo
 from ...progress import Cancel, Progress, check, span
 from ...reconstruction import POINTS_GIVEN, LeftOut, Reconstruction, SolveReport, View
 from ...settings import EngineSettings, NetworkSettings
 from ..base import EnginePlan
 from ..cost import GIGABYTE, finishing_seconds, pictures_seconds, plan_sentence
+from ..keep_last import loading_seconds
 from ..layers.devices import Device, choose_dtype, find_device, release_memory, torch_threads
 from ..layers.work import Speed, known_speed
-from ..readable import run_on_readable
+from ..readable import reference_first, run_on_readable
 from ..shown_picture import shown_picture
 from .config import FULL
 from .framing import MODES, PATCH, Framing, frame_photos
@@ -39,7 +40,6 @@ from .warm import WarmLoader
 logger = logging.getLogger(__name__)
 
 POINTS_FROM = ("depth", "head")
-LOADED_PER_SECOND = 1.5e9  # bytes of weights from a disk: one of a laptop of 2020; a disk with moving parts takes 0.2e9
 LoadNetwork = Callable[[NetworkSettings, Device, torch.dtype], Loaded]
 
 
@@ -78,18 +78,14 @@ class VggtEngine:
         with torch_threads(settings.threads):
             best = fitting_plans(request, device, _speed(request, device))[0]
         check(cancel)
-        seconds = (best.seconds or 0.0) + self._loading_seconds(settings.network, request, device)
+        seconds = (best.seconds or 0.0) + loading_seconds(
+            self._load_network, settings.network, device, request.dtype, request.weights_memory
+        )
         seconds += pictures_seconds(photos, settings.threads)
         pixels = sum(framing.grid_shape[0] * framing.grid_shape[1] for framing in prepared.framings)
         seconds += finishing_seconds(pixels)
         sentence = plan_sentence(len(photos), best.whole_memory, free, seconds)
         return EnginePlan(sentence, seconds, best.whole_memory, free, True)
-
-    def _loading_seconds(self, settings: NetworkSettings, request: Request, device: Device) -> float:
-        load_network = self._load_network
-        if isinstance(load_network, WarmLoader) and load_network.holds(settings, device, request.dtype):
-            return 0.0
-        return request.weights_memory / LOADED_PER_SECOND
 
     def reconstruct(
         self, photos: Sequence[Photo], workspace: Path, settings: EngineSettings, progress: Progress, cancel: Cancel
@@ -128,10 +124,7 @@ class VggtEngine:
         fitting = fitting_plans(request, device, speed)
         logger.info("plan: %s", fitting[0])
         in_order = [photos[place] for place in prepared.order]
-        try:
-            pixels = load_inputs(in_order, prepared.framings, span(progress, 0.02, 0.08), cancel, settings.threads)
-        except UnreadablePhotosError as error:  # by their places in the artist's list
-            raise UnreadablePhotosError({prepared.order[at]: why for at, why in error.reasons.items()}) from error
+        pixels = load_inputs(in_order, prepared.framings, span(progress, 0.02, 0.08), cancel, settings.threads)
         started = time.monotonic()
         answer = run(loaded.network, pixels.images, fitting, request, device, speed, span(progress, 0.08, 0.95), cancel)
         taken = time.monotonic() - started
@@ -165,7 +158,7 @@ def prepare(photos: Sequence[Photo], settings: EngineSettings) -> _Prepared:
     limit = round(network.memory_limit * GIGABYTE)
     device = find_device(network.device, limit)
     dtype = choose_dtype(network.precision, device)
-    order = _order([photo.name for photo in photos], settings.reference)
+    order = reference_first(photos, settings.reference)
     known_focals(network.focal, [photos[place] for place in order])  # refuses what is none
     sizes = [(photos[place].width, photos[place].height) for place in order]
     framings = tuple(frame_photos(sizes, network.framing, long_side=network.input_size))
@@ -179,12 +172,6 @@ def prepare(photos: Sequence[Photo], settings: EngineSettings) -> _Prepared:
         limit=limit,
     )
     return _Prepared(order, framings, device, request)
-
-
-def _order(names: Sequence[str], reference: str) -> tuple[int, ...]:
-    """The reference first, the others as they are. `pipeline` sees to it that the reference is among them."""
-    first = names.index(reference) if reference else 0
-    return (first, *(place for place in range(len(names)) if place != first))
 
 
 def _cameras(

@@ -50,7 +50,7 @@ def load_inputs(
     images = np.empty((len(photos), framings[0].input_height, framings[0].input_width, 3), np.uint8)
     colors: list[NDArray[np.uint8]] = []
     opaque: list[NDArray[np.bool_] | None] = []
-    unreadable: dict[int, str] = {}
+    unreadable: dict[str, str] = {}
 
     def load(index: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None] | PhotoError:
         check(cancel)
@@ -66,7 +66,7 @@ def load_inputs(
     with ThreadPoolExecutor(max(1, min(threads(at_once), _PIXELS_AT_ONCE // largest))) as pool:
         for index, loaded in enumerate(pool.map(load, range(len(photos)))):
             if isinstance(loaded, PhotoError):
-                unreadable[index] = loaded.sentence
+                unreadable[photos[index].name] = loaded.sentence
             else:
                 colors.append(loaded[0])
                 opaque.append(loaded[1])

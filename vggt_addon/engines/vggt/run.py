@@ -3,7 +3,6 @@
 This module imports torch and numpy.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...errors import EngineError
-from ...progress import Cancel, Progress, check, span
+from ...progress import Cancel, Progress, check
 from ..layers.chunks import Chunks, OnStep
-from ..layers.devices import Device, is_out_of_memory, release_memory
+from ..layers.devices import Device
+from ..layers.first_that_fits import first_that_fits
 from ..layers.work import Speed, Work
 from .output import VggtOutput
 from .plan import Plan, Request
@@ -22,8 +21,6 @@ from .work import steps
 
 Network = Callable[[torch.Tensor, Chunks, OnStep], VggtOutput]
 """(1, S, 3, H, W) uint8 on the network's device, chunks, on_step -> what VGGT says of one scene."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,35 +49,12 @@ def run(
 
     Raises EngineError with a sentence where even the last one runs out of memory, Cancelled on request.
     """
-    reached = 0.0
 
-    def keep(stage: str, fraction: float) -> None:
-        nonlocal reached
-        reached = fraction
-        progress(stage, fraction)
+    def attempt(plan: Plan, progress: Progress) -> Answer:
+        pictures = torch.from_numpy(images).permute(0, 3, 1, 2)[None].to(device.device)
+        return _answer(network(pictures, plan.chunks, _on_step(plan, request, speed, progress, cancel)), plan)
 
-    for number, plan in enumerate(plans):
-        on_step = _on_step(plan, request, speed, span(keep, reached, 1.0), cancel)  # a second try has less to tell
-        try:
-            pictures = torch.from_numpy(images).permute(0, 3, 1, 2)[None].to(device.device)
-            return _answer(network(pictures, plan.chunks, on_step), plan)
-        except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's and MPS's have no type of their own
-            if not is_out_of_memory(error):
-                raise
-            last = f"{plan}: {error}"
-        except MemoryError as error:
-            last = f"{plan}: {error!r}"
-        # Only here, after the exception and the frames that it held are gone, is the memory free again. So the log gets
-        # its words: whoever keeps log records would keep it.
-        logger.warning("out of memory in %s", last)
-        release_memory(device)
-        if number + 1 < len(plans):
-            progress("Memory ran out: trying with less", reached)
-    raise EngineError(
-        f"The memory of {device.title} ran out with {plans[-1].photos} photos: use fewer photos, half precision or a "
-        "smaller --input-size, or close other programs.",
-        last,
-    )
+    return first_that_fits(plans, attempt, device, len(images), progress)
 
 
 def _on_step(plan: Plan, request: Request, speed: Speed, progress: Progress, cancel: Cancel) -> OnStep:
