@@ -18,6 +18,7 @@ import pytest
 
 from vggt_addon.errors import FormatError, OutputExistsError, UserError
 from vggt_addon.reconstruction import LeftOut, Lens, PointCloud, Reconstruction, SolveReport, View
+from vggt_addon.reconstruction_files import SCHEMA
 
 Document = dict[str, Any]
 
@@ -44,6 +45,7 @@ def full_view(name: str, picture: Path, rng: np.random.Generator) -> View:
         color=rng.integers(0, 256, (5, 7, 3), np.uint8),
         relief_depth=depth,
         depth_edge=rng.uniform(size=(4, 6)) > 0.5,
+        mask=rng.uniform(size=(5, 7)) > 0.5,
         lens=Lens("SIMPLE_RADIAL", (612.3, 350.1, 249.7, -0.0123456789), 3.25),
         report=SolveReport("solved", 600.5, True, 1.0001, 0.42, 1234),
     )
@@ -108,6 +110,24 @@ def test_everything_comes_back_bit_for_bit(tmp_path: Path) -> None:
     for before, after in zip(saved.views, loaded.views, strict=True):
         assert after.photo.parent == folder / "photos" and after.photo.read_bytes() == before.photo.read_bytes()
     assert debris(tmp_path) == []
+
+
+def test_a_capture_of_the_first_schema_is_read(tmp_path: Path) -> None:
+    """It had no masks; everything else means what it meant."""
+    saved = full_reconstruction(tmp_path / "photos")
+    folder = saved.save(tmp_path / "capture")
+
+    def as_of_old(document: Document) -> None:
+        document["schema"] = 1
+        for view in document["views"]:
+            (folder / view["arrays"].pop("mask")).unlink()
+
+    edit(folder, as_of_old)
+    loaded = Reconstruction.load(folder)
+    assert_same(saved, loaded, skip=("photo", "mask"))
+    assert all(view.mask is None for view in loaded.views)
+    assert Reconstruction.load(loaded.save(tmp_path / "again")).capture_id == saved.capture_id
+    assert json.loads((tmp_path / "again" / "reconstruction.json").read_text(encoding="utf-8"))["schema"] == SCHEMA
 
 
 def test_the_least_that_can_be_saved_comes_back(tmp_path: Path) -> None:
@@ -355,7 +375,7 @@ def test_a_truncated_description_is_refused(capture: Path) -> None:
 
 
 def test_a_newer_capture_asks_for_an_update(capture: Path) -> None:
-    edit(capture, set_at("schema", value=2))
+    edit(capture, set_at("schema", value=SCHEMA + 1))
     with pytest.raises(FormatError, match="newer version"):
         Reconstruction.load(capture)
 

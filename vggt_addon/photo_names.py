@@ -13,14 +13,23 @@ CLIP_EXTENSIONS = frozenset(
 )
 
 
+MASK_ENDING = ".mask.png"
+MASKS_FOLDER = "masks"
+
+
+def is_mask(file: Path) -> bool:
+    """Whether `file` belongs to a photo, by its name or its folder's, and is none itself. See photos.masks."""
+    return file.name.casefold().endswith(MASK_ENDING) or file.parent.name == MASKS_FOLDER
+
+
 def is_clip(file: Path) -> bool:
     """Whether `file` is a clip by its name."""
     return file.suffix.lower() in CLIP_EXTENSIONS
 
 
 def is_photo_or_clip(file: Path) -> bool:
-    """Whether `file`, found in a folder, is one of the artist's by its name; hidden files are not."""
-    known = file.suffix.lower() in EXTENSIONS or is_clip(file)
+    """Whether `file`, found in a folder, is one of the artist's by its name; hidden files and masks are not."""
+    known = (file.suffix.lower() in EXTENSIONS or is_clip(file)) and not file.name.casefold().endswith(MASK_ENDING)
     dangling = file.is_symlink() and not file.exists()  # is one of them, and is to be missed by name
     return known and not file.name.startswith(".") and (file.is_file() or dangling)
 

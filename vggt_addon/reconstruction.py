@@ -64,6 +64,7 @@ class View:
     color: NDArray[np.uint8] | None = None  # (h, w, 3) sRGB, the photo at the grid's pixels
     relief_depth: NDArray[np.float32] | None = None  # (h, w) world units; depth with its holes filled, > 0 everywhere
     depth_edge: NDArray[np.bool_] | None = None  # (h-1, w-1) True: the cell between 4 grid pixels spans a silhouette
+    mask: NDArray[np.bool_] | None = None  # (h, w) False: kept out of points and relief; None: nothing is
     lens: Lens | None = None  # None where the engine estimates no distortion
     report: SolveReport = SolveReport()
 
@@ -93,7 +94,10 @@ class View:
     def _check_grid(self) -> None:
         """The arrays on the depth grid: there only together, of one shape, each within its range."""
         if self.depth is None:
-            if any(getattr(self, name) is not None for name in ("confidence", "color", "relief_depth", "depth_edge")):
+            if any(
+                getattr(self, name) is not None
+                for name in ("confidence", "color", "relief_depth", "depth_edge", "mask")
+            ):
                 raise ValueError(f"{self.name}: an array on the depth grid without depth")
             if self.photo_from_grid is not None:
                 _set_array(self, "photo_from_grid", np.float64, (3, 3))
@@ -108,6 +112,7 @@ class View:
             ("color", np.uint8, (height, width, 3)),
             ("relief_depth", np.float32, (height, width)),
             ("depth_edge", np.bool_, (height - 1, width - 1)),
+            ("mask", np.bool_, (height, width)),
         ):
             if getattr(self, name) is not None:
                 _set_array(self, name, dtype, shape)

@@ -30,9 +30,9 @@ from .errors import FormatError, OutputExistsError, UserError
 from .reconstruction import Json, LeftOut, Lens, PointCloud, Reconstruction, SolveReport, View
 from .replacing import replaced_folder
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no masks; what it holds means the same now
 FILE_NAME = "reconstruction.json"
-VIEW_ARRAYS = ("depth", "confidence", "color", "relief_depth", "depth_edge")
+VIEW_ARRAYS = ("depth", "confidence", "color", "relief_depth", "depth_edge", "mask")
 POINT_ARRAYS = ("position", "color", "confidence", "view")
 OUR_ENTRIES = (FILE_NAME, "arrays", "photos")
 LARGEST_DESCRIPTION = 64 << 20  # bytes: a thousand views take 4 MB

@@ -212,3 +212,22 @@ def test_a_relief_agrees_with_the_photo_of_another_camera_and_a_flat_card_does_n
 
 def _least(confidence: np.ndarray) -> np.ndarray:
     return np.min([confidence[:-1, :-1], confidence[1:, :-1], confidence[1:, 1:], confidence[:-1, 1:]], axis=0)
+
+
+def test_what_the_mask_leaves_out_is_no_part_of_the_relief(capture: Any) -> None:
+    """Cut at the mask, also where its hole was filled; what views of one shape share is that of the whole ones."""
+    views = list(capture.views)
+    height, width = views[3].depth.shape
+    assert views[0].depth.shape == (height, width)
+    mask = np.ones((height, width), bool)
+    mask[:, width // 2 :] = False
+    views[0] = dataclasses.replace(views[0], mask=mask)
+    views[1] = dataclasses.replace(views[1], mask=np.zeros(views[1].depth.shape, bool))
+    built = build(capture.replace(views=tuple(views)), settings=ALL)
+    assert len(built.reliefs) == 3, "nothing is left of one"
+    half, whole = built.reliefs[0].data, built.reliefs[-1].data
+    assert len(whole.polygons) == (height - 1) * (width - 1)
+    assert len(half.polygons) == (height - 1) * (width // 2 - 1)
+    world = positions(half) + np.array(built.root["world_origin"])
+    pixels, _ = project(views[0].intrinsics, views[0].camera_from_world, world)
+    assert pixels[:, 0].max() < vertex_pixels(views[0], (height, width))[0, width // 2, 0]

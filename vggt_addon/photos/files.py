@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import PhotoError
-from ..photo_names import is_photo_or_clip, natural_key, photos_in
+from ..photo_names import MASK_ENDING, is_mask, is_photo_or_clip, natural_key, photos_in
 from ..reconstruction_files import FILE_NAME
 
 
@@ -17,8 +17,8 @@ def find_photos(inputs: Iterable[str | Path]) -> list[Path]:
     """Absolute paths of all photos and clips that `inputs` name, each once, in natural order.
 
     A folder stands for those directly in it; a pattern (`*`, `?`, `[...]`) for what it matches; a file for itself,
-    whatever its extension. Hidden files are passed over in folders. Raises PhotoError where a name leads nowhere or
-    nothing is found at all.
+    whatever its extension. Hidden files are passed over in folders, masks (`IMG_1.mask.png`) everywhere. Raises
+    PhotoError where a name leads nowhere or nothing is found at all.
     """
     found: dict[Path, None] = {}
     named = [str(name) for name in inputs]
@@ -41,6 +41,8 @@ def find_each(inputs: Iterable[str | Path]) -> tuple[list[Path], dict[str, str]]
     found: dict[Path, None] = {}
     nowhere: dict[str, str] = {}
     for name in inputs:
+        if Path(name).name.casefold().endswith(MASK_ENDING) and Path(name).is_file():
+            continue  # chosen together with its photo, with which it is found
         try:
             found.update(dict.fromkeys(find_photos([name])))
         except PhotoError as error:
@@ -58,12 +60,12 @@ def _expand(name: str) -> list[Path]:
         if path.is_dir():
             return photos_in(path)
         if path.is_file():
-            return [path.absolute()]
+            return [] if path.name.casefold().endswith(MASK_ENDING) else [path.absolute()]
         if path.exists():
             raise PhotoError(f"{name} is neither a file nor a folder: give photos, or a folder of photos.")
         if glob.has_magic(name):
             matches = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207 - may be absolute
-            return [match.absolute() for match in matches if is_photo_or_clip(match) and not _is_of_a_capture(match)]
+            return [match.absolute() for match in matches if is_photo_or_clip(match) and not _is_of_another(match)]
     except OSError as error:
         raise PhotoError(f"{name} cannot be read: {error.strerror}.", repr(error)) from error
     raise PhotoError(f"{name} does not exist: check the name, or drop the photos again.")
@@ -78,6 +80,6 @@ def _folders_with_photos(name: str) -> list[Path]:
         return []  # a folder that may not be looked into is no advice
 
 
-def _is_of_a_capture(file: Path) -> bool:
-    """Whether an earlier run made `file`: a pattern like `**/*.jpg` reaches captures among the photos."""
-    return file.parent.name == "photos" and (file.parent.parent / FILE_NAME).is_file()
+def _is_of_another(file: Path) -> bool:
+    """Whether `file` is a mask, or an earlier run made it: a pattern like `**/*.jpg` reaches both among the photos."""
+    return is_mask(file) or (file.parent.name == "photos" and (file.parent.parent / FILE_NAME).is_file())

@@ -19,6 +19,7 @@ from ..reconstruction import Json, LeftOut
 from ..settings import FRAMES_PER_CLIP
 from .clip import Clip, planned_photos
 from .files import find_each
+from .masks import unused_masks, with_mask
 from .photo import Photo
 from .read import probe
 
@@ -116,20 +117,21 @@ def gather(
             except PhotoError as error:
                 left_out.append(LeftOut(outcome.name, error.sentence))
                 continue
-            photos += [_named(photo, taken) for photo in frames.photos]
-            warnings += frames.warnings
+            masked = [with_mask(photo) for photo in frames.photos]
+            photos += [_named(photo, taken) for photo in masked]
+            warnings += [*frames.warnings, *dict.fromkeys(photo.remark for photo in masked if photo.remark)]
             clips.append(frames.report)
         step("Reading photos", 1.0)
     if not photos:
         reasons = " ".join(photo.reason for photo in left_out[:3])
         none = f"None of the {len(left_out)} files can be used." if len(left_out) > 1 else ""
         raise PhotoError(f"{none} {reasons}".strip() or "There are no photos: add some first.")
-    return PhotoSet(tuple(photos), tuple(left_out), tuple(warnings), tuple(clips))
+    return PhotoSet(tuple(photos), tuple(left_out), (*warnings, *unused_masks(paths)), tuple(clips))
 
 
 def _probe(path: Path) -> Photo | Clip | PhotoError:
     try:
-        return _probe_clip(path) if is_clip(path) else probe(path)
+        return _probe_clip(path) if is_clip(path) else with_mask(probe(path))
     except PhotoError as error:
         return error
 

@@ -34,15 +34,18 @@ _OTHERS |= {b"\xff\x0a": "a JPEG XL", b"\0\0\0\x0cJXL ": "a JPEG XL", b"\0\0\0\x
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """The photo at `path`, its pixels not read yet. Raises PhotoError, also for what goes wrong in the body."""
+def opened(path: Path, *, drawn_for: int = 0) -> Iterator[Image.Image]:
+    """The photo at `path`, its pixels not read yet. Raises PhotoError, also for what goes wrong in the body.
+
+    `drawn_for`: pixels of a photo that the picture was drawn for, which it may have whatever its file's length is.
+    """
     try:
         # As a file and not by its name: by that, Pillow maps uncompressed TIFFs, and then with the sides that a turned
         # one has after it was turned, which shears the picture.
         with path.open("rb") as file:
             formats = _formats(file, path)
             with Image.open(file, formats=formats) as image:
-                _check_size(*image.size, os.fstat(file.fileno()).st_size, path.name)
+                _check_size(*image.size, os.fstat(file.fileno()).st_size, path.name, drawn_for)
                 yield image
     except FileNotFoundError as error:
         if path.is_symlink():
@@ -60,9 +63,9 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise PhotoError(f"{path.name} is damaged and cannot be read: export it again.", repr(error)) from error
 
 
-def _check_size(width: int, height: int, length: int, name: str) -> None:
+def _check_size(width: int, height: int, length: int, name: str, drawn_for: int) -> None:
     """Raises PhotoError where no photo has so many or so few pixels, or not in a file of `length` bytes."""
-    if width * height > MAX_PIXELS or width * height > max(_UNSUSPICIOUS, _MOST_PER_BYTE * length):
+    if width * height > min(MAX_PIXELS, max(_UNSUSPICIOUS, _MOST_PER_BYTE * length, drawn_for)):
         raise PhotoError(f"{name} claims {width} x {height} pixels, more than any photo of its kind has.")
     if min(width, height) < MIN_SIDE:
         raise PhotoError(f"{name} has only {width} x {height} pixels, too few to work with.")

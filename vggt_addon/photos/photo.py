@@ -41,6 +41,7 @@ class Photo:
     shown_as_is: bool  # the file itself is an upright 8-bit sRGB picture that Blender reads
     frame: ClipFrame | None = None  # None: a photo of its own
     stamp: tuple[int, int] | None = None  # the file's size and time of change (ns) when it was looked at
+    mask: Path | None = None  # the picture beside it that says what of it is used; see photos.masks
     remark: str = ""  # for the artist: what of the file was not used; "" where all of it is
 
     @property

@@ -86,7 +86,7 @@ def decode(photo: Photo, at_least: int | None = None, *, to_the_pixel: bool = Tr
     with opened(photo.path) as image:
         profile = color_profile(image)
         factor = 1 if at_least is None else _shrink_while_decoding(image, at_least, to_the_pixel)
-        pixels = np.asarray(srgb_on_white(_turned(image, photo), profile), dtype=np.uint8)
+        pixels = np.asarray(srgb_on_white(upright(image, photo.orientation), profile), dtype=np.uint8)
     _check_unchanged(photo, pixels, factor)
     return pixels
 
@@ -97,7 +97,7 @@ def opacity(photo: Photo) -> NDArray[np.uint8] | None:
     None where `decode` knows of no transparency. Raises PhotoError as that does.
     """
     with opened(photo.path) as image:
-        found = opacity_of(_turned(image, photo))
+        found = opacity_of(upright(image, photo.orientation))
         opaque = None if found is None else np.asarray(found, dtype=np.uint8)
     if opaque is not None:
         _check_unchanged(photo, opaque, 1)
@@ -124,9 +124,9 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _turned(image: Image.Image, photo: Photo) -> Image.Image:
-    """Upright."""
-    turn = None if image.format in _TURNED_BY_ITSELF else TURNS.get(photo.orientation)
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The opened `image` turned as its EXIF `orientation` says, unless its format turns by itself."""
+    turn = None if image.format in _TURNED_BY_ITSELF else TURNS.get(orientation)
     return image if turn is None else image.transpose(turn)
 
 

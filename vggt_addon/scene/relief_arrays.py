@@ -37,11 +37,14 @@ class ReliefGeometry:
     def arrays(self, view: View) -> ReliefArrays | None:
         """The relief of `view`; None where no cell is known.
 
-        Depth is the view's `relief_depth`; without one, its `depth`, and cells with an unknown corner are left out.
+        Depth is the view's `relief_depth`; without one, its `depth`, and cells with an unknown corner are left out, as
+        are those that its mask leaves out.
         """
         depth = view.depth if view.relief_depth is None else view.relief_depth
         if depth is None or view.photo_from_grid is None or min(depth.shape) < 2:
             return None
+        if view.mask is not None:
+            depth = np.where(view.mask, depth, np.float32(0))
         size = np.array([*depth.shape, view.width, view.height])
         key = size.tobytes() + view.photo_from_grid.tobytes()
         if key not in self._pixels:

@@ -36,11 +36,11 @@ def cameras(tmp_path: Path) -> PlacedPhotos:
 def test_copies_whose_names_would_be_equal_stay_apart(cameras: PlacedPhotos, tmp_path: Path) -> None:
     same, pictures = engine._pictures(cameras, SETTINGS, tmp_path / "photos", no_progress, never)
     assert same == cameras
-    assert [path.name for path, _ in pictures] == ["a.png.jpg", "a.png.jpg", "b.png.jpg"]
-    for (path, color), channel in zip(pictures, (0, 2, 1), strict=True):
-        with Image.open(path) as image:
+    assert [made.path.name for made in pictures] == ["a.png.jpg", "a.png.jpg", "b.png.jpg"]
+    for made, channel in zip(pictures, (0, 2, 1), strict=True):
+        with Image.open(made.path) as image:
             assert np.asarray(image)[0, 0].argmax() == channel
-        assert color[0, 0].argmax() == channel
+        assert made.color[0, 0].argmax() == channel
 
 
 def test_a_photo_that_went_away_during_the_solve_is_left_out(cameras: PlacedPhotos, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_photo_that_went_away_during_the_solve_is_left_out(cameras: PlacedPhot
     assert [view.photo.name for view in left.placed] == ["a.png.jpg", "b.png"]
     assert [photo.name for photo in left.left_out] == ["c.png", "a.png"]
     assert "does not exist any more" in left.left_out[1].reason
-    assert [int(color[0, 0].argmax()) for _, color in pictures] == [2, 1]
+    assert [int(made.color[0, 0].argmax()) for made in pictures] == [2, 1]
     assert steps[-1] == 1.0
     (tmp_path / "b.png").write_bytes(b"something else")
     with pytest.raises(EngineError, match=r"Too few photos are left.*a\.png does not exist any more.*b\.png"):

@@ -11,12 +11,13 @@ from vggt_addon.engines.sfm.cameras import PlacedPhoto
 from vggt_addon.engines.sfm.pictures import make_picture
 from vggt_addon.engines.sfm.undistort import corner_displacement, distorted
 from vggt_addon.geometry.raster import fit_raster
+from vggt_addon.photos.masks import with_mask
 from vggt_addon.photos.read import probe
 from vggt_addon.reconstruction import Lens, SolveReport
 
 
 def place(path: Path, distortion: float = 0.0) -> PlacedPhoto:
-    photo = probe(path)
+    photo = with_mask(probe(path))
     focal = 0.9 * photo.long_side
     intrinsics = np.array([[focal, 0, photo.width / 2], [0, focal, photo.height / 2], [0, 0, 1]])
     moved = corner_displacement(photo.width, photo.height, intrinsics, distortion)
@@ -35,7 +36,8 @@ def patches() -> NDArray[np.uint8]:
 def test_a_good_file_is_named_not_copied(patches: NDArray[np.uint8], tmp_path: Path) -> None:
     Image.fromarray(patches).save(tmp_path / "a.png")
     view = place(tmp_path / "a.png", distortion=1e-5)
-    path, color = make_picture(view, fit_raster(600, 400, 120), tmp_path / "photos")
+    made = make_picture(view, fit_raster(600, 400, 120), tmp_path / "photos")
+    path, color = made.path, made.color
     assert path == tmp_path / "a.png"
     assert not (tmp_path / "photos").exists()
     assert color.shape == (80, 120, 3)
@@ -46,7 +48,8 @@ def test_a_turned_photo_gets_an_upright_copy(patches: NDArray[np.uint8], tmp_pat
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(np.ascontiguousarray(np.rot90(patches))).save(tmp_path / "a.png", exif=exif)
-    path, color = make_picture(place(tmp_path / "a.png"), fit_raster(600, 400, 120), tmp_path / "photos")
+    made = make_picture(place(tmp_path / "a.png"), fit_raster(600, 400, 120), tmp_path / "photos")
+    path, color = made.path, made.color
     assert path == tmp_path / "photos" / "a.png.jpg"
     with Image.open(path) as image:
         assert image.size == (600, 400)
@@ -58,12 +61,13 @@ def test_a_turned_photo_gets_an_upright_copy(patches: NDArray[np.uint8], tmp_pat
 def test_a_photo_longer_than_allowed_gets_a_smaller_copy(patches: NDArray[np.uint8], tmp_path: Path) -> None:
     Image.fromarray(patches).save(tmp_path / "a.png")
     view = place(tmp_path / "a.png")
-    path, color = make_picture(view, fit_raster(600, 400, 120), tmp_path / "photos", 300)
+    made = make_picture(view, fit_raster(600, 400, 120), tmp_path / "photos", 300)
+    path, color = made.path, made.color
     with Image.open(path) as image:
         assert image.size == (300, 200)
         assert np.abs(np.asarray(image)[12::25, 12::25].astype(int) - patches[25::50, 25::50]).max() <= 2
     assert np.array_equal(color[5::10, 5::10], patches[25::50, 25::50]), "the grid's colours are of the whole photo"
-    assert make_picture(view, fit_raster(600, 400, 120), tmp_path / "more", 600)[0] == tmp_path / "a.png"
+    assert make_picture(view, fit_raster(600, 400, 120), tmp_path / "more", 600).path == tmp_path / "a.png"
 
 
 def test_a_bent_photo_is_straightened_at_its_size(tmp_path: Path) -> None:
@@ -76,7 +80,8 @@ def test_a_bent_photo_is_straightened_at_its_size(tmp_path: Path) -> None:
     columns, rows = np.meshgrid(np.arange(600) + 0.5, np.arange(400) + 0.5)
     dot = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 50) * 255
     Image.fromarray(dot.astype(np.uint8)).convert("RGB").save(tmp_path / "bent.png")
-    path, color = make_picture(place(tmp_path / "bent.png", distortion), fit_raster(600, 400, 300), tmp_path / "photos")
+    made = make_picture(place(tmp_path / "bent.png", distortion), fit_raster(600, 400, 300), tmp_path / "photos")
+    path, color = made.path, made.color
     with Image.open(path) as image:
         assert image.size == view_size
         straight = np.asarray(image)[..., 0].astype(float)
@@ -93,5 +98,20 @@ def test_a_name_as_long_as_a_name_may_be(patches: NDArray[np.uint8], tmp_path: P
     exif = Image.Exif()
     exif[0x0112] = 3
     Image.fromarray(patches).save(tmp_path / name, exif=exif)
-    path, _ = make_picture(place(tmp_path / name), fit_raster(600, 400, 120), tmp_path / "photos")
+    path = make_picture(place(tmp_path / name), fit_raster(600, 400, 120), tmp_path / "photos").path
     assert path.is_file() and path.suffix == ".jpg"
+
+
+@pytest.mark.parametrize("distortion", [0.0, -0.2])
+def test_the_mask_is_straightened_with_the_photo(tmp_path: Path, distortion: float) -> None:
+    """A red square on green, and a mask drawn around it: what the mask shows on the grid is what is red there."""
+    pixels = np.zeros((400, 600, 3), np.uint8)
+    pixels[..., 1] = 255
+    pixels[20:120, 440:580] = (255, 0, 0)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    Image.fromarray(pixels[..., 0]).save(tmp_path / "a.mask.png")
+    made = make_picture(place(tmp_path / "a.png", distortion), fit_raster(600, 400, 300), tmp_path / "photos")
+    assert made.mask is not None and made.mask.shape == made.color.shape[:2]
+    red = made.color[..., 0] > made.color[..., 1]
+    assert (made.mask != red).mean() < 0.001
+    assert made.mask.any() and red.any()

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from vggt_addon.engines.sfm.working_copies import plan_copies, write_copies
+from vggt_addon.engines.sfm.working_copies import mask_folder, plan_copies, write_copies
+from vggt_addon.errors import UnreadablePhotosError
+from vggt_addon.photos.masks import with_mask
 from vggt_addon.photos.photo import FocalPrior, Photo
 from vggt_addon.photos.read import probe
 from vggt_addon.progress import never, no_progress
@@ -51,3 +54,36 @@ def test_copies_are_upright_and_unstretched(tmp_path: Path) -> None:
     found = np.array([(copy * columns).sum(), (copy * rows).sum()]) / copy.sum()
     in_photo = raster.photo_from_raster @ (*found, 1.0)
     assert np.allclose(in_photo[:2], (1003 - 210, 1210), atol=0.1)
+
+
+def test_masks_lie_where_colmap_looks_for_them(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (300, 400, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    Image.fromarray(pixels[::-1]).save(tmp_path / "b.png")
+    drawn = np.zeros((300, 400), np.uint8)
+    drawn[:, :100] = 255
+    Image.fromarray(drawn).save(tmp_path / "a.mask.png")
+    photos = [with_mask(probe(tmp_path / name)) for name in ("a.png", "b.png")]
+    folders = plan_copies(photos, 200)
+    write_copies(photos, folders, tmp_path / "copies", 1, no_progress, never)
+    masks = mask_folder(tmp_path / "copies")
+    half, whole = (masks / f"{copy.name}.png" for copy in folders[0].copies)
+    with Image.open(half) as image:
+        shown = np.asarray(image.convert("L"))
+    assert shown.shape == (150, 200)
+    assert (shown[:, :50] == 255).all() and (shown[:, 50:] == 0).all()
+    with Image.open(whole) as image:
+        assert image.size == (200, 150) and image.convert("L").getextrema() == (255, 255)
+    write_copies(photos[1:], plan_copies(photos[1:], 200), tmp_path / "none", 1, no_progress, never)
+    assert not mask_folder(tmp_path / "none").exists()
+
+
+def test_a_damaged_mask_leaves_its_photo_out_by_the_masks_name(tmp_path: Path) -> None:
+    Image.new("RGB", (400, 300), "gray").save(tmp_path / "a.png")
+    noise = np.random.default_rng(0).integers(0, 255, (300, 400), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.mask.png")
+    photo = with_mask(probe(tmp_path / "a.png"))
+    (tmp_path / "a.mask.png").write_bytes((tmp_path / "a.mask.png").read_bytes()[:9000])
+    with pytest.raises(UnreadablePhotosError) as caught:
+        write_copies([photo], plan_copies([photo], 200), tmp_path / "copies", 1, no_progress, never)
+    assert caught.value.reasons["a.png"].startswith("a.mask.png is damaged")

@@ -24,7 +24,7 @@ class LoadedPhotos:
 
     inputs: Inputs
     colors: tuple[NDArray[np.uint8], ...]  # n times (h, w, 3): the photo at the pixels of the framing's grid
-    opaque: tuple[NDArray[np.bool_] | None, ...]  # n times (h, w): where that shows the photo; None where all do
+    masks: tuple[NDArray[np.bool_] | None, ...]  # n times (h, w): where that belongs to the scene; None where all does
 
 
 def load_photos(
@@ -33,7 +33,7 @@ def load_photos(
     """Read every photo once, those of one shape together. Raises UnreadablePhotosError, naming all; Cancelled."""
     images: dict[int, NDArray[np.uint8]] = {}
     colors: dict[int, NDArray[np.uint8]] = {}
-    opaque: dict[int, NDArray[np.bool_] | None] = {}
+    masks: dict[int, NDArray[np.bool_] | None] = {}
     unreadable: dict[str, str] = {}
     shapes = [(framing.input_height, framing.input_width) for framing in framings]
     for shape in dict.fromkeys(shapes):
@@ -48,20 +48,20 @@ def load_photos(
             unreadable |= error.reasons
             continue
         for at, place in enumerate(places):
-            images[place], colors[place], opaque[place] = loaded.images[at], loaded.colors[at], loaded.opaque[at]
+            images[place], colors[place], masks[place] = loaded.images[at], loaded.colors[at], loaded.masks[at]
     if unreadable:
         raise UnreadablePhotosError(unreadable)
     order = range(len(photos))
-    shown = tuple(_shown(framings[place], opaque[place]) for place in order)
+    shown = tuple(_shown(framings[place], masks[place]) for place in order)
     return LoadedPhotos(
         Inputs(tuple(images[place] for place in order), shown, tuple(map(pixel_shape, framings))),
         tuple(colors[place] for place in order),
-        tuple(opaque[place] for place in order),
+        tuple(masks[place] for place in order),
     )
 
 
-def _shown(framing: Framing, opaque: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    """(H, W) of the input: where there is photo that hides what is behind it."""
+def _shown(framing: Framing, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """(H, W) of the input: where there is photo, and it belongs to the scene."""
     shown = np.zeros((framing.input_height, framing.input_width), np.bool_)
-    shown[framing.content] = True if opaque is None else opaque
+    shown[framing.content] = True if mask is None else mask
     return shown

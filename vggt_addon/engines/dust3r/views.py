@@ -81,7 +81,7 @@ def _view(solved: Solved, pixels: LoadedPhotos, picture: int, at: int, pose: Flo
     photo, framing, aligned = solved.photos[picture], solved.framings[picture], solved.aligned
     size = (framing.input_height, framing.input_width)
     along, sure = (part[at].numpy().reshape(size) for part in (aligned.depth, aligned.confidence))
-    depth, confidence = photo_depth(along, sure, framing, pixels.opaque[picture])
+    depth, confidence = photo_depth(along, sure, framing, pixels.masks[picture])
     known = known_focals(solved.focal, solved.photos)
     return View(
         name=photo.name,
@@ -96,6 +96,7 @@ def _view(solved: Solved, pixels: LoadedPhotos, picture: int, at: int, pose: Flo
         depth=depth,
         confidence=confidence,
         color=pixels.colors[picture],
+        mask=pixels.masks[picture],
         report=SolveReport(
             focal_source="given" if known and known[picture] else "network",
             focal_prior=photo.focal_prior.pixels if photo.focal_prior else None,

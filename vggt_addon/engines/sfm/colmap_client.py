@@ -21,7 +21,7 @@ from ...progress import Cancel, Progress, check
 from .colmap_log import LOG_NAME
 from .ladder import Attempt
 from .solution import Solution, read_solution
-from .working_copies import LensFolder
+from .working_copies import LensFolder, mask_folder
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ def run_attempt(
         "attempt": asdict(attempt),
         "database": str(database),
         "images": str(copies),
+        "masks": str(mask_folder(copies)) if mask_folder(copies).exists() else None,
         "lenses": [
             {"folder": lens.folder, "names": [copy.name for copy in lens.copies], "prior": lens.prior}
             for lens in lenses

@@ -68,7 +68,7 @@ def solve(job: dict[str, Any], folder: Path, report: Report) -> Solution:
     if not database.exists():
         log = folder / LOG_NAME
         with watched(log, lambda done: report("Finding details", 0.4 * done)):
-            _extract(database, images, names, attempt, job["threads"])
+            _extract(database, images, job["masks"], names, attempt, job["threads"])
         _set_cameras(database, lenses, attempt)
         with watched(log, lambda done: report("Comparing photos", 0.4 + 0.3 * done)):
             _match(database, names, folder, job)
@@ -78,8 +78,10 @@ def solve(job: dict[str, Any], folder: Path, report: Report) -> Solution:
     return summarize(models, database, lenses, attempt)
 
 
-def _extract(database: Path, images: Path, names: list[str], attempt: Attempt, threads: int) -> None:
+def _extract(database: Path, images: Path, masks: str | None, names: list[str], attempt: Attempt, threads: int) -> None:
     reader = pycolmap.ImageReaderOptions()
+    if masks is not None:
+        reader.mask_path = masks
     reader.camera_model = attempt.camera_model
     reader.default_focal_length_factor = FOCAL_WITHOUT_PRIOR
     # Registered one after the other first: extraction numbers photos in the order in which its threads finish, and that

@@ -11,7 +11,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import EngineError, PhotoError
 from ...geometry.raster import Raster, fit_raster
@@ -23,7 +22,7 @@ from ...settings import EngineSettings
 from ..base import EnginePlan
 from .cameras import PlacedPhoto, PlacedPhotos, solve_cameras
 from .dense.estimate import DenseSettings, DenseView, DepthMap, estimate_depth
-from .pictures import make_picture
+from .pictures import MadePicture, make_picture
 from .plan import make_plan
 
 
@@ -47,8 +46,8 @@ class SfmEngine:
         rasters = [_raster(view, settings.depth_size) for view in cameras.placed]
         depth_maps = estimate_depth(
             [
-                _dense_view(view, raster, color)
-                for view, raster, (_, color) in zip(cameras.placed, rasters, pictures, strict=True)
+                _dense_view(view, raster, picture)
+                for view, raster, picture in zip(cameras.placed, rasters, pictures, strict=True)
             ],
             cameras.points,
             DenseSettings(threads=at_once),
@@ -56,10 +55,8 @@ class SfmEngine:
             cancel,
         )
         views = tuple(
-            _view(view, raster, path, color, depth_map)
-            for view, raster, (path, color), depth_map in zip(
-                cameras.placed, rasters, pictures, depth_maps, strict=True
-            )
+            _view(view, raster, picture, depth_map)
+            for view, raster, picture, depth_map in zip(cameras.placed, rasters, pictures, depth_maps, strict=True)
         )
         return _reconstruction(cameras, views, settings)
 
@@ -70,10 +67,10 @@ def _raster(view: PlacedPhoto, depth_size: int) -> Raster:
 
 def _pictures(
     cameras: PlacedPhotos, settings: EngineSettings, folder: Path, progress: Progress, cancel: Cancel
-) -> tuple[PlacedPhotos, list[tuple[Path, NDArray[np.uint8]]]]:
+) -> tuple[PlacedPhotos, list[MadePicture]]:
     """The pictures of all placed photos; those whose file is gone by now are left out of both."""
 
-    def make(number: int) -> tuple[Path, NDArray[np.uint8]] | PhotoError:
+    def make(number: int) -> MadePicture | PhotoError:
         view = cameras.placed[number]
         try:
             # A folder for each: the copies of a.png and of a.png.jpg have the same name.
@@ -98,23 +95,24 @@ def _pictures(
     return replace(cameras, placed=tuple(placed), left_out=(*cameras.left_out, *left_out)), pictures
 
 
-def _dense_view(view: PlacedPhoto, raster: Raster, color: NDArray[np.uint8]) -> DenseView:
+def _dense_view(view: PlacedPhoto, raster: Raster, picture: MadePicture) -> DenseView:
     return DenseView(
         name=view.photo.name,
-        color=color,
+        color=picture.color,
+        mask=picture.mask,
         intrinsics=np.linalg.inv(raster.photo_from_raster) @ view.intrinsics,
         camera_from_world=view.camera_from_world,
         track_ids=view.track_ids,
     )
 
 
-def _view(view: PlacedPhoto, raster: Raster, path: Path, color: NDArray[np.uint8], depth_map: DepthMap) -> View:
+def _view(view: PlacedPhoto, raster: Raster, picture: MadePicture, depth_map: DepthMap) -> View:
     photo = view.photo
     return View(
         name=photo.name,
         identity=photo.identity,
         original=photo.original,
-        photo=path,
+        photo=picture.path,
         width=photo.width,
         height=photo.height,
         intrinsics=view.intrinsics,
@@ -122,7 +120,8 @@ def _view(view: PlacedPhoto, raster: Raster, path: Path, color: NDArray[np.uint8
         photo_from_grid=raster.photo_from_raster,
         depth=depth_map.depth,
         confidence=depth_map.confidence,
-        color=color,
+        color=picture.color,
+        mask=picture.mask,
         lens=view.lens,
         report=view.report,
     )

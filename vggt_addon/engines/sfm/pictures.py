@@ -3,6 +3,7 @@
 This module imports nothing beyond the standard library, numpy, Pillow and OpenCV.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,24 @@ from PIL import Image
 
 from ...geometry.projection import scale_pixels
 from ...geometry.raster import Raster
+from ...photos.masks import mask, mask_in
 from ...photos.read import decode
 from ...photos.upright_copy import needs_copy, write_upright_copy
 from .cameras import PlacedPhoto
 from .undistort import WORTH_UNDISTORTING, undistort
 
 
-def make_picture(view: PlacedPhoto, raster: Raster, folder: Path, longest: int = 0) -> tuple[Path, NDArray[np.uint8]]:
-    """The file to show and the (h, w, 3) uint8 sRGB colours of the depth grid, without distortion.
+@dataclass(frozen=True)
+class MadePicture:
+    """What Blender shows of a photo, and what the depth stage sees of it, both without distortion."""
+
+    path: Path  # the file to show
+    color: NDArray[np.uint8]  # (h, w, 3) sRGB, the photo at the depth grid's pixels
+    mask: NDArray[np.bool_] | None  # (h, w) where these belong to the scene; None: all do
+
+
+def make_picture(view: PlacedPhoto, raster: Raster, folder: Path, longest: int = 0) -> MadePicture:
+    """The picture of one placed photo.
 
     The original file is named where it can be shown as it is; otherwise an upright, straightened 8-bit sRGB copy is
     written into `folder`, this photo's own, under the photo's name; also where the photo is longer than `longest`
@@ -41,4 +52,13 @@ def make_picture(view: PlacedPhoto, raster: Raster, folder: Path, longest: int =
     box = (max(left, 0.0), max(top, 0.0), min(right, float(picture.width)), min(bottom, float(picture.height)))
     # A plain area average: it neither rings nor shifts, so a patch of one colour keeps that colour.
     color = picture.resize((raster.width, raster.height), Image.Resampling.BOX, box=box)
-    return path, np.asarray(color, np.uint8)
+    return MadePicture(path, np.asarray(color, np.uint8), _mask(view, raster, straighten))
+
+
+def _mask(view: PlacedPhoto, raster: Raster, straighten: bool) -> NDArray[np.bool_] | None:
+    used = mask(view.photo)
+    if used is None:
+        return None
+    if straighten:
+        used = undistort(used, view.intrinsics, view.distortion)
+    return mask_in(used, raster.box, (raster.width, raster.height))

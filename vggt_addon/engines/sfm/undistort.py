@@ -28,7 +28,9 @@ def distorted(pixels: NDArray[np.float64], intrinsics: NDArray[np.float64], dist
 
 
 def undistort(picture: NDArray[np.uint8], intrinsics: NDArray[np.float64], distortion: float) -> NDArray[np.uint8]:
-    """The (h, w, 3) picture as a lens without distortion would have taken it; `intrinsics` in the picture's pixels.
+    """The picture, (h, w, 3), or mask, (h, w), as a lens without distortion would have taken it.
+
+    `intrinsics` are in the picture's pixels.
 
     Beyond the photo's own edge (a pincushion lens shows less in the corners) the edge is repeated: a smeared rim of a
     few pixels looks better on a relief than a black one.

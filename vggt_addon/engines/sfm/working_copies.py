@@ -9,10 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ...errors import PhotoError, UnreadablePhotosError
 from ...geometry.raster import Raster, fit_raster
+from ...photos.masks import mask, mask_in
 from ...photos.photo import Photo
 from ...photos.read import decode
 from ...progress import Cancel, Progress, check
@@ -61,6 +64,9 @@ def write_copies(
 ) -> None:
     """Write what `plan_copies` planned below `root`, `at_once` photos at a time.
 
+    Where a photo has a mask, what it leaves is written below `mask_folder(root)` as COLMAP wants it: pictures named
+    like the copies and ".png", black where no feature may be; then for every photo, since COLMAP drops one without.
+
     Raises UnreadablePhotosError, naming all of them, where photos turn out to be damaged; Cancelled.
     """
     copies = [copy for lens in lenses for copy in lens.copies]
@@ -72,6 +78,7 @@ def write_copies(
         raster = copy.raster
         try:
             pixels = decode(photos[copy.photo], at_least=max(raster.width, raster.height))
+            used = mask(photos[copy.photo])
         except PhotoError as error:
             return error.sentence
         picture = Image.fromarray(pixels).convert("L")
@@ -80,6 +87,8 @@ def write_copies(
             (raster.width, raster.height), Image.Resampling.LANCZOS, box=_scaled_box(raster, ratio, picture.size)
         )
         picture.save(root / copy.name, compress_level=1)
+        if used is not None:
+            _write_mask(copy, mask_in(used, raster.box, (raster.width, raster.height)), root)
         return None
 
     damaged = {}
@@ -90,6 +99,25 @@ def write_copies(
             progress("Preparing photos", (number + 1) / len(copies))
     if damaged:
         raise UnreadablePhotosError(damaged)
+    if mask_folder(root).exists():
+        for copy in copies:
+            if not _mask_file(copy, root).exists():
+                _write_mask(copy, np.ones((copy.raster.height, copy.raster.width), np.bool_), root)
+
+
+def mask_folder(copies: Path) -> Path:
+    """Where the masks of the working copies below `copies` lie; there only where one photo has one."""
+    return copies.with_name(f"{copies.name}_masks")
+
+
+def _mask_file(copy: WorkingCopy, copies: Path) -> Path:
+    return mask_folder(copies) / f"{copy.name}.png"
+
+
+def _write_mask(copy: WorkingCopy, shown: NDArray[np.bool_], copies: Path) -> None:
+    file = _mask_file(copy, copies)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(shown).save(file)
 
 
 def _scaled_box(raster: Raster, ratio: float, size: tuple[int, int]) -> tuple[float, float, float, float]:

@@ -206,7 +206,7 @@ def _views(
         progress("Preparing pictures", number / len(photos))
         if camera is None:
             continue
-        depth, confidence = photo_depth(answer.depth[number], answer.confidence[number], framing, pixels.opaque[number])
+        depth, confidence = photo_depth(answer.depth[number], answer.confidence[number], framing, pixels.masks[number])
         try:
             shown = shown_picture(photo, workspace / "photos" / f"{number:05d}", longest)
         except PhotoError as error:
@@ -225,6 +225,7 @@ def _views(
             depth=depth,
             confidence=confidence,
             color=pixels.colors[number],
+            mask=pixels.masks[number],
             report=_solve_report(photo, camera),
         )
     progress("Preparing pictures", 1.0)

@@ -131,7 +131,7 @@ def photo_depth(
     depth: NDArray[np.float32],
     confidence: NDArray[np.float32],
     framing: Framing,
-    opaque: NDArray[np.bool_] | None = None,
+    mask: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Depth and confidence (H, W) of the input -> those of the photo (h, w), float32, on the framing's grid.
 
@@ -139,7 +139,7 @@ def photo_depth(
     1 - 1/c in [0, 1], 0 where c is 1. c is 1 + exp(x) of the head's raw output x, so this is x's logistic function,
     without a constant to choose; it grows with c, and a pixel's value depends on no other pixel and on no other photo,
     so one threshold means the same in every capture. Where depth is no positive finite number, or confidence not
-    finite, both become 0: unknown; likewise where `opaque` (h, w) is False, since the photo shows nothing there.
+    finite, both become 0: unknown; likewise where `mask` (h, w) is False, since the photo shows nothing there.
     Raises ValueError where a map is not of the input's size.
     """
     size = (framing.input_height, framing.input_width)
@@ -147,8 +147,8 @@ def photo_depth(
         raise ValueError(f"depth {depth.shape} and confidence {confidence.shape} for an input of {size}")
     along, trust = depth[framing.content], confidence[framing.content].astype(np.float64)
     known = np.isfinite(along) & (along > 0) & np.isfinite(trust)
-    if opaque is not None:
-        known &= opaque
+    if mask is not None:
+        known &= mask
     return np.where(known, along, 0).astype(np.float32), _share_of_trust(np.where(known, trust, 1.0))
 
 
@@ -157,12 +157,12 @@ def photo_points(
     confidence: NDArray[np.float32],
     framing: Framing,
     world_from_network: Float,
-    opaque: NDArray[np.bool_] | None = None,
+    mask: NDArray[np.bool_] | None = None,
 ) -> tuple[Float, NDArray[np.float32], NDArray[np.int64]]:
     """The point head's points (H, W, 3) and confidence (H, W) of the input -> those of the photo: m of them.
 
     Positions (m, 3) in the cameras' world, confidence (m,) as `photo_depth` has it, and where each stands on the
-    framing's grid: flat index (m,), ascending. Padding, what is not finite, and what `opaque` (h, w) leaves out is
+    framing's grid: flat index (m,), ascending. Padding, what is not finite, and what `mask` (h, w) leaves out is
     dropped. Raises ValueError where a map is not of the input's size.
     """
     size = (framing.input_height, framing.input_width)
@@ -170,8 +170,8 @@ def photo_points(
         raise ValueError(f"points {points.shape} and confidence {confidence.shape} for an input of {size}")
     at, trust = points[framing.content], confidence[framing.content].astype(np.float64)
     known = np.isfinite(at).all(axis=-1) & np.isfinite(trust)
-    if opaque is not None:
-        known &= opaque
+    if mask is not None:
+        known &= mask
     pixel = np.flatnonzero(known)
     positions = transform(world_from_network, at[known].astype(np.float64))
     return positions, _share_of_trust(trust[known]), pixel

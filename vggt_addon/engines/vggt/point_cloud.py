@@ -41,7 +41,7 @@ def head_points(
             answer.points_confidence[number],
             framing,
             cameras.world_from_network,
-            pixels.opaque[number],
+            pixels.masks[number],
         )
         positions.append(position)
         confidences.append(confidence)

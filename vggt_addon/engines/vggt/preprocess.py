@@ -14,8 +14,9 @@ from PIL import Image
 
 from ...errors import PhotoError, UnreadablePhotosError
 from ...photos.gather import threads
+from ...photos.masks import USED, mask, on_white
 from ...photos.photo import Photo
-from ...photos.read import decode, opacity
+from ...photos.read import decode
 from ...progress import Cancel, Progress, check, never, no_progress
 from .framing import Framing
 
@@ -29,8 +30,8 @@ class LoadedPhotos:
 
     images: NDArray[np.uint8]  # (S, H, W, 3): the network's input, white where there is no photo
     colors: tuple[NDArray[np.uint8], ...]  # S times (h, w, 3): the photo at the pixels of the framing's grid
-    opaque: tuple[NDArray[np.bool_] | None, ...]  # S times (h, w): where the grid's pixels show the photo, at least
-    #   half; None where all do
+    masks: tuple[NDArray[np.bool_] | None, ...]  # S times (h, w): where at least half of a grid's pixel belongs to the
+    #   scene, by the photo's mask and transparency; None where all do
 
 
 def load_inputs(
@@ -49,18 +50,17 @@ def load_inputs(
         raise ValueError(f"{len(photos)} photos with {len(framings)} framings")
     images = np.empty((len(photos), framings[0].input_height, framings[0].input_width, 3), np.uint8)
     colors: list[NDArray[np.uint8]] = []
-    opaque: list[NDArray[np.bool_] | None] = []
+    masks: list[NDArray[np.bool_] | None] = []
     unreadable: dict[str, str] = {}
 
     def load(index: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None] | PhotoError:
         check(cancel)
         try:
-            picture, opaque = _pixels(photos[index])
+            picture, used = _pixels(photos[index])
         except PhotoError as error:
             return error
         images[index] = render(picture, framings[index])
-        mask = None if opaque is None else grid_mask(opaque, framings[index])
-        return grid_colors(picture, framings[index]), mask
+        return grid_colors(picture, framings[index]), None if used is None else grid_mask(used, framings[index])
 
     largest = max(photo.width * photo.height for photo in photos)
     with ThreadPoolExecutor(max(1, min(threads(at_once), _PIXELS_AT_ONCE // largest))) as pool:
@@ -69,11 +69,11 @@ def load_inputs(
                 unreadable[photos[index].name] = loaded.sentence
             else:
                 colors.append(loaded[0])
-                opaque.append(loaded[1])
+                masks.append(loaded[1])
             progress("Loading photos", (index + 1) / len(photos))
     if unreadable:
         raise UnreadablePhotosError(unreadable)
-    return LoadedPhotos(images, tuple(colors), tuple(opaque))
+    return LoadedPhotos(images, tuple(colors), tuple(masks))
 
 
 def render(picture: NDArray[np.uint8], framing: Framing) -> NDArray[np.uint8]:
@@ -95,10 +95,10 @@ def grid_colors(picture: NDArray[np.uint8], framing: Framing) -> NDArray[np.uint
     return _shown(picture, framing, Image.Resampling.BOX)
 
 
-def grid_mask(opaque: NDArray[np.uint8], framing: Framing) -> NDArray[np.bool_]:
-    """From a photo's opacity (height, width): where the pixels of the framing's grid are at least half opaque."""
-    as_picture = np.broadcast_to(opaque[..., None], (*opaque.shape, 3))
-    return np.asarray(_shown(as_picture, framing, Image.Resampling.BOX)[..., 0] >= 128)
+def grid_mask(used: NDArray[np.uint8], framing: Framing) -> NDArray[np.bool_]:
+    """From a photo's mask (height, width): where at least half of the framing's grid pixels belongs to the scene."""
+    as_picture = np.broadcast_to(used[..., None], (*used.shape, 3))
+    return np.asarray(_shown(as_picture, framing, Image.Resampling.BOX)[..., 0] >= USED)
 
 
 def _shown(picture: NDArray[np.uint8], framing: Framing, resampling: Image.Resampling) -> NDArray[np.uint8]:
@@ -137,8 +137,10 @@ def _opaque(pixels: NDArray[np.uint8]) -> Image.Image:
 
 
 def _pixels(photo: Photo) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """The photo's pixels, (height, width, 3) uint8 sRGB, upright, transparent parts white; and its opacity."""
-    pixels, opaque = decode(photo), opacity(photo)
-    if any(part is not None and part.shape[:2] != (photo.height, photo.width) for part in (pixels, opaque)):
+    """The photo's pixels, (height, width, 3) uint8 sRGB, upright, what its mask leaves out white; and that mask."""
+    pixels, used = decode(photo), mask(photo)
+    if used is not None and photo.mask is not None:
+        pixels = on_white(pixels, used)  # as transparent parts are: networks know objects that were cut out
+    if any(part is not None and part.shape[:2] != (photo.height, photo.width) for part in (pixels, used)):
         raise PhotoError(f"{photo.name} has changed while it was in use: add it again.")
-    return pixels, opaque
+    return pixels, used

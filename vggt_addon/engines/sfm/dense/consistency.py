@@ -72,11 +72,14 @@ def sample_surface(inverse_depth: Map, x: Map, y: Map) -> Map:
     return np.where(np.abs(between - nearest) < SAME_SURFACE * nearest, between, nearest)
 
 
-def keep(guess: Guess, agreement: Agreement, settings: DenseSettings) -> DepthMap:
+def keep(
+    guess: Guess, agreement: Agreement, settings: DenseSettings, mask: NDArray[np.bool_] | None = None
+) -> DepthMap:
     """Depth where other photos agree and the appearance matches; confidence from both.
 
     Two others must agree, and more than contradict. One is enough where no other photo contradicts it (the place is
-    hidden from them, or out of their frame) and the appearance matches well. Specks are dropped.
+    hidden from them, or out of their frame) and the appearance matches well. Specks are dropped, and what `mask` (h, w)
+    leaves out.
     confidence = sqrt(clip((score - minimum) / (full - minimum))) * min(agreeing / enough, 1): [0, 1], with
     enough = 3, or 2 where only one other photo could be asked.
     """
@@ -84,6 +87,8 @@ def keep(guess: Guess, agreement: Agreement, settings: DenseSettings) -> DepthMa
     several = (agreeing >= 2) & (conflicting < agreeing) & (guess.score > settings.minimum_score)
     one = (agreeing == 1) & (conflicting == 0) & (guess.score > settings.minimum_score_of_one)
     kept = (several | one) & (agreement.inverse_depth > 0)
+    if mask is not None:
+        kept &= mask
     planes = np.where(kept, agreement.inverse_depth / np.float32(guess.step), 0).astype(np.float32)
     kept &= without_speckles(planes, settings.largest_speckle, SAME_PATCH)
     span = settings.full_score - settings.minimum_score

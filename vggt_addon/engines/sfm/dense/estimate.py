@@ -130,7 +130,7 @@ class _Estimation:
             return DepthMap(unknown, unknown.copy())
         guesses = ((self.pictures[other], self.guesses[other]) for other in self._checked(around))
         others = [(its_picture, its_guess) for its_picture, its_guess in guesses if its_guess is not None]
-        return keep(guess, compare(reference, guess, others, self.settings, cancel), self.settings)
+        return keep(guess, compare(reference, guess, others, self.settings, cancel), self.settings, reference.mask)
 
     def _matcher(self, index: int, around: Surroundings) -> Matcher:
         nearby = [self.pictures[other] for other in around.neighbours[: self.settings.sweep_neighbours]]

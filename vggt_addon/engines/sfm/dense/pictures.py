@@ -21,6 +21,7 @@ class Picture:
     grey: Map  # (h, w) in [0, 1]
     intrinsics: NDArray[np.float64]  # (3, 3) pixels of `grey`, centres at INTEGERS
     camera_from_world: NDArray[np.float64]  # (4, 4) rigid, OpenCV camera axes
+    mask: NDArray[np.bool_] | None = None  # (h, w) False: what is there is no part of the scene; None: all is
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -31,12 +32,13 @@ def picture(view: DenseView, scale: float = 1.0) -> Picture:
     """Grey copy of a view's picture at `scale` of its size."""
     height, width = view.color.shape[:2]
     shape = max(round(height * scale), 1), max(round(width * scale), 1)
-    brightness = grey(view.color)
+    brightness, mask = grey(view.color), view.mask
     if shape != (height, width):
         brightness = shrink(brightness, shape)
+        mask = None if mask is None else shrink(mask.astype(np.float32), shape) >= 0.5
     intrinsics = np.diag([shape[1] / width, shape[0] / height, 1.0]) @ view.intrinsics
     intrinsics[:2, 2] -= 0.5
-    return Picture(brightness, intrinsics, view.camera_from_world)
+    return Picture(brightness, intrinsics, view.camera_from_world, mask)
 
 
 def pixel_grid(shape: tuple[int, int]) -> NDArray[np.float64]:

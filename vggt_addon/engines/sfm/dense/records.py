@@ -18,6 +18,7 @@ class DenseView:
     intrinsics: NDArray[np.float64]  # (3, 3) pixels of `color`, centres at +0.5
     camera_from_world: NDArray[np.float64]  # (4, 4) rigid, OpenCV camera axes
     track_ids: NDArray[np.int64]  # (n,) the sparse points that this view observes
+    mask: NDArray[np.bool_] | None = None  # (h, w) False: no depth is wanted there; None: everywhere
 
 
 @dataclass(frozen=True)
