@@ -217,7 +217,9 @@ def _report(reconstruction: Reconstruction, console: Console) -> None:
         console.warn(warning)
     error = reconstruction.report.get("reprojection_error")
     placed = len(reconstruction.views)
-    facts = [f"{placed} of {placed + len(reconstruction.left_out)} photos placed"]
+    masked = sum(view.mask is not None for view in reconstruction.views)
+    counted = f"{placed} of {placed + len(reconstruction.left_out)} photos placed"
+    facts = [f"{counted}, {masked} of them masked" if masked else counted]
     if isinstance(error, float):
         facts.append(f"reprojection error {error:.2f} px")
     if reconstruction.points is not None:

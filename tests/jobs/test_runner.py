@@ -285,7 +285,7 @@ def test_news_of_each_kind_arrive_as_they_were_told(
 hello(engines=[{"name": "sfm", "title": "SfM", "ready": True, "needs": "", "licence": ""}])
 job = hear()["job"]
 say("photo", job=job, path="/a.jpg", name="a.jpg", identity="", width=0, height=0, focal=None, lens="",
-    thumbnail="a.png", problem="", seconds=0.0, frames=0)
+    thumbnail="a.png", problem="", seconds=0.0, frames=0, mask="", remark="")
 say("done", job=job, result="")
 job = hear()["job"]
 say("planned", job=job, engine="sfm", reason="r", sentence="s", seconds=1, memory=None, memory_free=2, fits=True)
@@ -314,7 +314,7 @@ def test_a_thumbnail_outside_the_folder_is_refused(
 ) -> None:
     program = BEGUN + (
         'say("photo", job=asked["job"], path="/a.jpg", name="a.jpg", identity="", width=0, height=0, focal=None, '
-        'lens="", thumbnail="../secret.png", problem="", seconds=0.0, frames=0)\n'
+        'lens="", thumbnail="../secret.png", problem="", seconds=0.0, frames=0, mask="", remark="")\n'
     )
     made = runner(scripted(program + WAIT))
     made.submit(Probe("probe", folder, ("/photos",)))

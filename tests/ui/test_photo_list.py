@@ -5,6 +5,7 @@ from pathlib import Path
 
 import bpy
 import pytest
+from PIL import Image
 
 from vggt_addon.ui import asking, controller
 
@@ -68,6 +69,21 @@ def test_a_damaged_photo_is_marked_with_its_reason_and_left_out(
     _drop([damaged])
     tick_until(lambda: photos[-1].width)
     assert not photos[-1].problem
+
+
+def test_masks_are_shown_with_their_photos_and_not_listed(
+    small_photos: list[Path], tick_until: Callable[..., None]
+) -> None:
+    masks = [small_photos[0].with_suffix(".mask.png"), small_photos[1].with_suffix(".mask.png")]
+    for mask, size in zip(masks, [(400, 266), (50, 50)], strict=True):
+        Image.new("L", size, 255).save(mask)
+    assert _drop([*small_photos, *masks]) == {"FINISHED"}
+    photos = bpy.context.scene.vggt.photos
+    assert [photo.path for photo in photos] == [str(path) for path in small_photos]
+    tick_until(lambda: all(photo.width for photo in photos))
+    assert [photo.mask for photo in photos] == [masks[0].name, "", ""]
+    assert [bool(photo.remark) for photo in photos] == [False, True, False]
+    assert "used without its mask" in photos[1].remark and not photos[1].problem
 
 
 def test_removing_moving_and_choosing(small_photos: list[Path]) -> None:

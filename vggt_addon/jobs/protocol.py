@@ -128,6 +128,8 @@ class ProbedPhoto:
     problem: str  # a sentence where the photo cannot be used; "" where it can
     seconds: float = 0.0  # how long a clip is; 0 for a photo
     frames: int = 0  # how many a clip has; 0 for a photo
+    mask: str = ""  # the file name of the mask beside a photo; "" without one
+    remark: str = ""  # what of the file is not used, a sentence; "" where all of it is
 
 
 @dataclass(frozen=True)

@@ -134,10 +134,13 @@ def _photo(job: str, photo: "Photo", folder: Path) -> ProbedPhoto:
         lens=photo.lens,
         thumbnail=name,
         problem=problem,
+        mask="" if photo.mask is None else photo.mask.name,
+        remark=photo.remark[:LONGEST_SENTENCE],
     )
 
 
 def _clip(job: str, clip: "Clip", folder: Path) -> ProbedPhoto:
+    from ..photos.masks import mask_beside
     from ..photos.thumbnail import write_clip_thumbnail
 
     name, problem = _thumbnail(clip.sha256, folder, lambda path: write_clip_thumbnail(clip, path))
@@ -154,6 +157,7 @@ def _clip(job: str, clip: "Clip", folder: Path) -> ProbedPhoto:
         problem=problem,
         seconds=clip.duration,
         frames=clip.frames,
+        mask=getattr(mask_beside(clip.path), "name", ""),
     )
 
 

@@ -30,7 +30,7 @@ _MOST_NAMED = 3
 
 def with_mask(photo: Photo) -> Photo:
     """The photo with the mask that lies beside its original file; one that does not fit is named in the remark."""
-    file = next(filter(_is_there, _places(photo.original)), None)
+    file = mask_beside(photo.original)
     if file is None:
         return photo
     try:
@@ -43,6 +43,11 @@ def with_mask(photo: Photo) -> Photo:
         remark = f"{photo.original.name} is used without its mask. {error.sentence}"
         return replace(photo, remark=f"{photo.remark} {remark}".strip())
     return replace(photo, mask=file)
+
+
+def mask_beside(original: Path) -> Path | None:
+    """The mask of the photo or clip `original`, whatever it is like; None where there is none."""
+    return next(filter(_is_there, _places(original)), None)
 
 
 def unused_masks(files: Iterable[Path]) -> list[str]:

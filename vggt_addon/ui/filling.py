@@ -37,6 +37,8 @@ def _fill_in(photo: bpy.types.PropertyGroup, fact: "ProbedPhoto") -> None:
         "height": fact.height if 0 <= fact.height <= MOST_PIXELS else 0,
         "frames": fact.frames if 0 <= fact.frames <= MOST_FRAMES else 0,
         "problem": wording.shown(fact.problem),
+        "mask": wording.shown(fact.mask),
+        "remark": wording.shown(fact.remark),
     }
     for name, value in known.items():
         if getattr(photo, name) != value:

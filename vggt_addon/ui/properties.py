@@ -76,6 +76,8 @@ class VGGT_PG_photo(bpy.types.PropertyGroup):
     seconds: FloatProperty(name="Duration", description="Seconds of a clip; 0 for a photo")
     frames: IntProperty(name="Frames", description="How many frames a clip has; 0 for a photo")
     problem: StringProperty(name="Problem", description="Why the photo cannot be used")
+    mask: StringProperty(name="Mask", description="The picture beside the photo that says what of it is used")
+    remark: StringProperty(name="Remark", description="What of the file is not used")
 
 
 class VGGT_PG_scene(bpy.types.PropertyGroup):

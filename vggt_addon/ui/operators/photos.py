@@ -11,7 +11,7 @@ import bpy
 from bpy.app.translations import pgettext_rpt as tell
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
-from ...photo_names import CLIP_EXTENSIONS, EXTENSIONS, natural_key, photos_in
+from ...photo_names import CLIP_EXTENSIONS, EXTENSIONS, MASK_ENDING, natural_key, photos_in
 from .. import controller, ids, wording
 
 TAKEN = EXTENSIONS | CLIP_EXTENSIONS
@@ -147,7 +147,8 @@ class VGGT_FH_photos(bpy.types.FileHandler):
 def _chosen(operator: Any) -> list[Path]:
     folder = Path(bpy.path.abspath(operator.directory))
     paths = [folder / file.name for file in operator.files if file.name]
-    return sorted((path for path in paths if path.suffix.lower() in TAKEN), key=natural_key)
+    taken = [path for path in paths if path.suffix.lower() in TAKEN and not path.name.casefold().endswith(MASK_ENDING)]
+    return sorted(taken, key=natural_key)
 
 
 CLASSES = (VGGT_OT_add_photos, VGGT_OT_add_folder, VGGT_OT_drop_photos, VGGT_FH_photos)

@@ -52,6 +52,8 @@ class VGGT_UL_photos(bpy.types.UIList):
             length = name.row()
             length.alignment = "RIGHT"  # as wide as its text: the name gets the rest
             length.label(text=clock(item.seconds), translate=False)
+        if item.mask and not item.problem:
+            row.label(text="", icon="MOD_MASK")
         if item.path == asking.reference_photo(data):
             row.label(text="", icon="PINNED")
 
@@ -115,16 +117,25 @@ def _draw_photo(layout: bpy.types.UILayout, context: bpy.types.Context, photo: A
     elif not photo.width:
         box.label(text="Being looked at..." if controller.session().working else "Not looked at yet")
     else:
-        row = box.row()
-        row.label(text=f"{photo.width} x {photo.height}", translate=False)
-        if photo.frames:
-            row.label(text=clock(photo.seconds), translate=False)
-            box.label(text=_frames(photo, properties), translate=False)
-        elif 0 < photo.focal < 1e9:  # a .blend may hold anything
-            millimetres = wording.focal_millimetres(photo.focal, photo.width, photo.height)
-            row.label(text=text("{focal} mm equiv.").format(focal=round(millimetres)), translate=False)
-        else:
-            row.label(text="Focal length unknown")
+        _draw_facts(box, context, photo, properties)
+
+
+def _draw_facts(box: bpy.types.UILayout, context: bpy.types.Context, photo: Any, properties: Any) -> None:
+    """What is known of a photo that can be used."""
+    row = box.row()
+    row.label(text=f"{photo.width} x {photo.height}", translate=False)
+    if photo.frames:
+        row.label(text=clock(photo.seconds), translate=False)
+        box.label(text=_frames(photo, properties), translate=False)
+    elif 0 < photo.focal < 1e9:  # a .blend may hold anything
+        millimetres = wording.focal_millimetres(photo.focal, photo.width, photo.height)
+        row.label(text=text("{focal} mm equiv.").format(focal=round(millimetres)), translate=False)
+    else:
+        row.label(text="Focal length unknown")
+    if photo.mask:
+        draw_text(box, context, text("Masked by {file}").format(file=photo.mask), "MOD_MASK")
+    if photo.remark:
+        draw_text(box, context, photo.remark, "INFO")
 
 
 def _frames(clip: Any, properties: Any) -> str:
