@@ -4,11 +4,13 @@ This module imports bpy beyond the standard library.
 """
 
 import bpy
+from bpy.app.translations import pgettext_iface as text
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from .. import controller, findings, ids, log, places
 from ..preferences import Preferences, absolute
 from .learned_engines import draw_learned_engines
+from .text import draw_text
 
 
 def _worker_changed(self: "VGGT_Preferences", context: bpy.types.Context) -> None:
@@ -23,6 +25,12 @@ def _settings_changed(self: "VGGT_Preferences", context: bpy.types.Context) -> N
 def _log_changed(self: "VGGT_Preferences", context: bpy.types.Context) -> None:
     log.set_level(self.log_level)
     _worker_changed(self, context)
+
+
+UNINSTALLING = (
+    "Uninstalling the extension takes its own folder along: the runtime, and captures that no saved .blend has taken "
+    "over. Save those scenes first; weights stay."
+)
 
 
 class VGGT_Preferences(bpy.types.AddonPreferences):
@@ -106,6 +114,7 @@ class VGGT_Preferences(bpy.types.AddonPreferences):
             column.label(text="Relative paths are not used: choose it again without Relative Path.", icon="ERROR")
         column.prop(self, "log_level")
         column.operator(ids.OPEN_LOG, icon="TEXT")
+        draw_text(self.layout, context, text(UNINSTALLING), "INFO")
 
 
 CLASSES = (VGGT_Preferences,)
