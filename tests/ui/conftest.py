@@ -12,7 +12,7 @@ from PIL import Image
 REPOSITORY = Path(__file__).parents[2]
 if importlib.util.find_spec("bpy") is None:
     collect_ignore = ["test_registration.py", "test_photo_list.py", "test_run.py", "test_vggt_run.py", "test_faults.py"]
-    collect_ignore += ["test_clips.py", "test_places.py"]
+    collect_ignore += ["test_clips.py", "test_places.py", "test_engine_settings.py"]
 
 
 @pytest.fixture(scope="session")

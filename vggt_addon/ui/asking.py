@@ -11,7 +11,19 @@ from ..photo_names import is_clip, natural_key
 from ..settings import EngineSettings, NetworkSettings, RunSettings
 
 TELLS_NOTHING = frozenset({"photos", "images", "pictures", "frames", "jpg", "raw", "dcim"})  # as a folder's name
-PATCH = 14  # pixels: the network's picture is made of such squares
+PATCH = 14  # pixels: VGGT's picture is made of such squares
+_NETWORK_OPTIONS = ("focal", "device", "precision", "input_size", "memory_limit")  # of both learned engines
+_OPTIONS = {
+    "sfm": ("depth_size", "sequence"),
+    "vggt": (*_NETWORK_OPTIONS, "framing", "points_from"),
+    "dust3r": ("sequence", *_NETWORK_OPTIONS, "clean"),
+    "auto": ("depth_size", "sequence", *_NETWORK_OPTIONS, "framing", "points_from"),  # VGGT or the embedded one
+}
+
+
+def takes(engine: str, option: str) -> bool:
+    """Whether this engine listens to that property of `scene.vggt`: of those that not every engine takes."""
+    return option in _OPTIONS[engine]
 
 
 def chosen_photos(properties: Any) -> list[str]:
@@ -26,22 +38,30 @@ def run_settings(properties: Any, texture_size: int = 0, memory_limit: float = 0
         engine_settings=EngineSettings(
             seed=properties.seed,
             depth_size=properties.depth_size,
-            sequence=properties.sequence,
+            sequence=properties.sequence and takes(properties.engine, "sequence"),
             texture_size=texture_size,
             reference=_reference(properties),
-            network=NetworkSettings(
-                device=properties.device,
-                precision=properties.precision,
-                memory_limit=round(properties.memory_limit, 3) or memory_limit,
-                framing=properties.framing,
-                input_size=properties.input_size // PATCH * PATCH,
-                focal=f"{properties.focal_millimetres:.2f}mm" if properties.focal == "known" else properties.focal,
-                points_from=properties.points_from,
-            ),
+            network=_network_settings(properties, memory_limit),
         ),
         point_budget=properties.point_budget,
         frames_per_clip=properties.frames_per_clip,
     )
+
+
+def _network_settings(properties: Any, memory_limit: float) -> NetworkSettings:
+    """What is set of an engine that does not take it, and not shown, is not asked for: it would be refused."""
+    size = properties.input_size
+    asked: dict[str, Any] = {
+        "focal": f"{properties.focal_millimetres:.2f}mm" if properties.focal == "known" else properties.focal,
+        "device": properties.device,
+        "precision": properties.precision,
+        "input_size": size if properties.engine == "dust3r" else size // PATCH * PATCH,  # DUSt3R rounds by itself
+        "memory_limit": round(properties.memory_limit, 3) or memory_limit,
+        "framing": properties.framing,
+        "points_from": properties.points_from,
+        "clean": properties.clean,
+    }
+    return NetworkSettings(**{name: value for name, value in asked.items() if takes(properties.engine, name)})
 
 
 def reference_photo(properties: Any) -> str:

@@ -128,7 +128,7 @@ class VGGT_PG_scene(bpy.types.PropertyGroup):
         update=_changed,
         description="By their names the photos are frames of one walk: only neighbours are compared, which is quicker",
     )
-    focal: EnumProperty(name="Focal Length", items=FOCALS, update=_changed, description="Where it comes from (VGGT)")
+    focal: EnumProperty(name="Focal Length", items=FOCALS, update=_changed, description="Where it comes from")
     points_from: EnumProperty(
         name="Points From", items=POINTS, update=_changed, description="What the coloured cloud is made of (VGGT)"
     )
@@ -156,7 +156,13 @@ class VGGT_PG_scene(bpy.types.PropertyGroup):
         step=14,
         subtype="PIXEL",
         update=_changed,
-        description="Long side of the network's picture, a multiple of 14; less is quicker and shows less",
+        description="Long side of the network's picture: VGGT takes the multiple of 14 below, DUSt3R that of 16; less "
+        "is quicker and shows less",
+    )
+    clean: BoolProperty(
+        name="Hide Floating Points",
+        update=_changed,
+        description="Points that float before what a surer photo sees there are not trusted (DUSt3R)",
     )
     memory_limit: FloatProperty(
         name="Memory Limit",

@@ -3,8 +3,11 @@
 This module imports bpy and the room only.
 """
 
+from typing import Any
+
 import bpy
 
+from ..asking import takes
 from .sidebar import WithPhotos
 
 
@@ -18,9 +21,11 @@ class VGGT_PT_settings(WithPhotos, bpy.types.Panel):
         layout, properties = self.layout, context.scene.vggt
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(properties, "point_budget")
-        layout.prop(properties, "depth_size")
+        if takes(properties.engine, "depth_size"):
+            layout.prop(properties, "depth_size")
         layout.prop(properties, "frames_per_clip")
-        layout.prop(properties, "sequence")
+        if takes(properties.engine, "sequence"):
+            layout.prop(properties, "sequence")
 
 
 class VGGT_PT_network(WithPhotos, bpy.types.Panel):
@@ -29,16 +34,21 @@ class VGGT_PT_network(WithPhotos, bpy.types.Panel):
     bl_label = "Neural Network"
     bl_parent_id = "VGGT_PT_settings"
 
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Where the engine is, or may become, a learned one."""
+        return super().poll(context) and takes(context.scene.vggt.engine, "device")
+
     def draw(self, context: bpy.types.Context) -> None:
-        """The settings of the learned engines; grey where another engine is chosen."""
+        """Those that the engine takes; which one that is, `auto` decides later."""
         layout, properties = self.layout, context.scene.vggt
         layout.use_property_split, layout.use_property_decorate = True, False
-        layout.active = properties.engine != "sfm"
         layout.prop(properties, "focal")
         if properties.focal == "known":
             layout.prop(properties, "focal_millimetres")
-        for name in ("device", "precision", "framing", "input_size", "points_from", "memory_limit"):
-            layout.prop(properties, name)
+        for name in ("device", "precision", "framing", "input_size", "points_from", "clean", "memory_limit"):
+            if takes(properties.engine, name):
+                layout.prop(properties, name)
 
 
 class VGGT_PT_advanced(WithPhotos, bpy.types.Panel):
