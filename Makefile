@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export SHARED
 
-.PHONY: help demo test lint check test-faults fuzz test-clip test-window test-matrix test-package test-runtime package release offline-archive lock lock-wheels clean
+.PHONY: help demo test lint check test-faults fuzz test-long test-window test-matrix test-package test-runtime package release offline-archive lock lock-wheels clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -43,9 +43,9 @@ test-faults: $(VENV)/test.stamp
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),120000)
 
-## make test-clip              all frames of a real clip placed or named; minutes
-test-clip: $(VENV)/test.stamp
-	LONG=1 $(BIN)/python -m pytest -q -s tests/test_clips.py
+## make test-long              all frames of a real clip placed or named, reliefs through all other cameras; minutes
+test-long: $(VENV)/test.stamp
+	LONG=1 $(BIN)/python -m pytest -q -s tests/test_clips.py tests/test_acceptance.py
 
 ## make test-window [SUITE=all] the panel in real windows (4.3 and 5.2), by real keys; pictures in build/window
 test-window: $(VENV)/test.stamp

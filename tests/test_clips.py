@@ -110,7 +110,7 @@ def test_the_embedded_engine_places_the_frames_of_a_clip(
     assert json.loads(capfd.readouterr().out.splitlines()[-1])["photos"] == 10
 
 
-@pytest.mark.skipif("LONG" not in os.environ, reason="takes minutes: make test-clip")
+@pytest.mark.skipif("LONG" not in os.environ, reason="takes minutes: make test-long")
 @pytest.mark.parametrize(("frames", "chosen", "placed"), [(10, 10, 8), (32, 29, 29)])
 def test_the_walk_is_placed_or_named(
     frames: int, chosen: int, placed: int, shared: Callable[[str], Path], tmp_path: Path
