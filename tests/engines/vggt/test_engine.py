@@ -192,8 +192,9 @@ def test_depth_is_unknown_where_the_photo_is_transparent(standin: ModuleType, so
     for view in solved.result.views:
         assert view.depth is not None and view.confidence is not None
         if view.name != "d_cut_out.png":
-            assert (view.depth > 0).all()
+            assert (view.depth > 0).all() and view.mask is None
             continue
+        assert view.mask is not None and (view.mask == (view.depth > 0)).all()
         x, y = np.moveaxis(grid(view), -1, 0)
         beside = np.maximum.reduce([left - x, x - right, top - y, y - bottom])  # photo pixels; negative inside
         share = view.width / view.depth.shape[1]  # of the photo in one grid pixel

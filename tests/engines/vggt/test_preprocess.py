@@ -17,6 +17,7 @@ from vggt_addon.engines.vggt import preprocess
 from vggt_addon.engines.vggt.framing import Framing, Mode, frame_photos
 from vggt_addon.engines.vggt.preprocess import grid_colors, load_inputs, render
 from vggt_addon.errors import Cancelled, PhotoError
+from vggt_addon.photos.masks import with_mask
 from vggt_addon.photos.photo import Photo
 from vggt_addon.photos.read import probe
 
@@ -88,6 +89,25 @@ def test_transparency_is_laid_on_white(shared: Find, expected: dict[Any, Any], n
     assert np.abs(image.astype(int) - render(on_white, framings[0])).max() <= 1
     wrong = expected[(name,), "pad"]
     assert abs(image.mean(axis=(0, 1)) - wrong["mean_255"][0]).max() > 1, "the published loader loses it"
+
+
+@pytest.mark.parametrize("mode", ["crop", "pad"])
+def test_what_a_mask_leaves_out_is_white_and_masked(tmp_path: Path, mode: Mode) -> None:
+    """As if it had been cut out of the photo itself."""
+    pixels = np.random.default_rng(0).integers(0, 200, (300, 420, 3), np.uint8)
+    drawn = np.zeros((300, 420), np.uint8)
+    drawn[40:200, 100:380] = 255
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    Image.fromarray(drawn).save(tmp_path / "a.mask.png")
+    Image.fromarray(np.dstack([pixels, drawn])).save(tmp_path / "b.png")
+    beside, cut_out = with_mask(probe(tmp_path / "a.png")), with_mask(probe(tmp_path / "b.png"))
+    assert beside.mask is not None and cut_out.mask is None
+    loaded = load_inputs([beside, cut_out], frame_photos([(420, 300)] * 2, mode))
+    np.testing.assert_array_equal(loaded.images[0], loaded.images[1])
+    np.testing.assert_array_equal(loaded.colors[0], loaded.colors[1])
+    for mask, color in zip(loaded.masks, loaded.colors, strict=True):
+        assert mask is not None and 0.3 < mask.mean() < 0.45
+        assert (color[mask].min(axis=-1) < 220).mean() > 0.98 and (color[~mask].min(axis=-1) > 220).mean() > 0.98
 
 
 def test_sixteen_bit_is_scaled_not_clipped(shared: Find) -> None:
