@@ -115,6 +115,13 @@ ELSEWHERE = {
     "test_a_photo_that_goes_away_while_the_network_works_is_left_out",
     "a chosen file is gone when the run begins": "tests/photos/test_gather.py::"
     "test_a_photo_that_has_gone_keeps_none_of_the_others_from_the_run",
+    "a mask is no picture": "tests/photos/test_masks.py::"
+    "test_a_mask_that_cannot_be_read_is_named_and_the_photo_used_whole",
+    "a mask is of another shape": "tests/photos/test_masks.py::"
+    "test_a_mask_of_another_shape_is_named_and_the_photo_used_whole",
+    "a mask leaves nothing": "tests/photos/test_masks.py::"
+    "test_a_mask_that_leaves_nothing_is_an_error_and_one_that_leaves_all_is_none",
+    "a mask of a photo that is not there": "tests/photos/test_masks.py::test_a_mask_that_belongs_to_no_photo_is_told",
     "a name that is no Unicode": "tests/ui/test_odd_moments.py::"
     "test_a_name_that_is_no_unicode_is_a_photo_like_any_other",
     "a pipe under a photo's name": "tests/photos/test_files.py::test_what_is_no_file_is_not_waited_for",

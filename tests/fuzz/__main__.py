@@ -1,6 +1,6 @@
-"""Spoilt photos and captures by the hundred thousand; `make fuzz` runs it.
+"""Spoilt photos, masks and captures by the hundred thousand; `make fuzz` runs it.
 
-    python -m tests.fuzz [--inputs 120000] [--seed 0] [--only photos|captures] [--at-once 2]
+    python -m tests.fuzz [--inputs 120000] [--seed 0] [--only photos|masks|captures] [--at-once 2]
 
 Each is read in a child process with little memory and a time limit: it is accepted or refused with a sentence, and
 anything else (another exception, a crash, a hang) is a finding, told with the number that makes it again:
@@ -30,25 +30,24 @@ REPOSITORY = Path(__file__).parents[2]
 BATCH = 2000  # inputs of one child: what leaks is gone with it
 MEMORY = 2 << 30  # bytes of address space; a photo of 54 x 36 needs next to none, libraries and stacks the most
 SECONDS = 10.0  # for one input
-PHOTOS_SHARE = 0.6
+SHARES = {"photos": 0.5, "masks": 0.1, "captures": 0.4}  # of the inputs
 
 
 def main() -> int:
     """Run as the options say. 1 where something was found."""
-    parser = argparse.ArgumentParser(description="Reads spoilt photos and captures.")
+    parser = argparse.ArgumentParser(description="Reads spoilt photos, masks and captures.")
     parser.add_argument("--inputs", type=int, default=120_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=("photos", "captures"))
+    parser.add_argument("--only", choices=tuple(SHARES))
     parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--child", nargs=4, metavar=("TARGET", "SEED", "FIRST", "END"))
     options = parser.parse_args()
     if options.child:
         target, *numbers = options.child
         return _child(target, *map(int, numbers))
-    shares = {"photos": PHOTOS_SHARE, "captures": 1 - PHOTOS_SHARE}
     findings = 0
-    for target in [options.only] if options.only else shares:
-        count = options.inputs if options.only else round(options.inputs * shares[target])
+    for target in [options.only] if options.only else SHARES:
+        count = options.inputs if options.only else round(options.inputs * SHARES[target])
         findings += _run(target, count, options.seed, options.at_once)
     return 1 if findings else 0
 

@@ -1,4 +1,6 @@
-"""What is given spoilt files: the photo loader and `Reconstruction.load`. Each tells whether the file was accepted.
+"""What is given spoilt files: the photo loader, the reader of masks and `Reconstruction.load`.
+
+Each tells whether the file was accepted.
 
 This module imports Pillow and numpy beyond the standard library.
 """
@@ -13,8 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from vggt_addon.errors import FormatError, PhotoError
+from vggt_addon.photos.masks import mask, with_mask
 from vggt_addon.photos.read import decode, opacity, probe
 from vggt_addon.reconstruction import LeftOut, Lens, PointCloud, Reconstruction, SolveReport, View
 
@@ -44,6 +48,31 @@ def photos(folder: Path) -> Target:
         assert pixels.dtype == np.uint8 and pixels.shape == (photo.height, photo.width, 3)
         assert small.ndim == 3 and (opaque is None or opaque.shape == pixels.shape[:2])
         assert photo.focal_prior is None or 0 < photo.focal_prior.pixels < 1e6
+        return True
+
+    return take
+
+
+def masks(folder: Path) -> Target:
+    """A mask of whatever kind beside a good photo, which is used whole where that does not fit; and its pixels."""
+    seeds = photo_seeds()
+    good = folder / "photo.png"
+    Image.new("RGB", (54, 36), (200, 100, 50)).save(good)
+    photo = probe(good)
+    file = good.with_suffix(".mask.png")
+
+    def take(chance: random.Random) -> bool:
+        file.write_bytes(spoilt(seeds, chance))
+        masked = with_mask(photo)
+        if masked.mask is None:
+            _check_sentence(masked.remark)
+            return False
+        try:
+            used = mask(masked)
+        except PhotoError as error:
+            _check_sentence(error.sentence)
+            return False
+        assert used is None or (used.dtype == np.uint8 and used.shape == (36, 54))
         return True
 
     return take
@@ -81,7 +110,7 @@ def captures(folder: Path) -> Target:
     return take
 
 
-TARGETS = {"photos": photos, "captures": captures}
+TARGETS = {"photos": photos, "masks": masks, "captures": captures}
 
 
 def _check_sentence(sentence: str) -> None:

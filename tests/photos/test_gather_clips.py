@@ -12,6 +12,7 @@ from vggt_addon.errors import PhotoError
 from vggt_addon.photos.clip import Clip
 from vggt_addon.photos.files import find_photos
 from vggt_addon.photos.gather import UnreadablePhoto, gather, probe_all
+from vggt_addon.photos.masks import mask
 from vggt_addon.photos.thumbnail import write_clip_thumbnail
 
 
@@ -52,6 +53,23 @@ def test_a_clip_is_probed_like_a_photo(folder: Path) -> None:
     told = list(probe_all(find_photos([folder])))
     assert [type(one).__name__ for one in told] == ["Photo", "Clip", "Photo"]
     assert isinstance(told[1], Clip) and told[1].frames == 10
+
+
+def test_a_clips_mask_holds_for_all_its_frames(folder: Path, tmp_path: Path) -> None:
+    with Image.open(gather([folder / "b.mp4"], folder=tmp_path / "first").photos[0].path) as frame:
+        size = frame.size
+    drawn = Image.new("L", size, 255)
+    drawn.paste(0, (0, 0, size[0] // 2, size[1]))
+    drawn.save(folder / "b.mask.png")
+    made = gather([folder], frames_per_clip=4, folder=tmp_path / "frames")
+    frames = [photo for photo in made.photos if photo.frame is not None]
+    assert len(frames) >= 2 and not made.warnings
+    for frame_photo in frames:
+        used = mask(frame_photo)
+        assert used is not None and used.mean() == pytest.approx(127.5, abs=2)
+    Image.new("L", (10 * size[0], size[1])).save(folder / "b.mask.png")
+    (warning,) = gather([folder], frames_per_clip=4, folder=tmp_path / "again").warnings
+    assert warning.startswith("b.mp4 is used without its mask.")
 
 
 def test_copies_are_told(folder: Path, tmp_path: Path) -> None:
