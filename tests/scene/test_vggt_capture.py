@@ -3,16 +3,12 @@
 The network is a stand-in that gives the example's known cameras and depth, in its own input and in a world of its own.
 """
 
-import json
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import bpy
 import numpy as np
 import pytest
-from bpy_extras.object_utils import world_to_camera_view
-from mathutils import Vector
 
 torch = pytest.importorskip("torch")
 
@@ -21,38 +17,26 @@ from vggt_addon.engines.layers.work import Speed  # noqa: E402
 from vggt_addon.engines.vggt import engine  # noqa: E402
 from vggt_addon.engines.vggt.framing import frame_photos  # noqa: E402
 from vggt_addon.engines.vggt.load import Loaded  # noqa: E402
-from vggt_addon.geometry.projection import grid_pixels, inverse_rigid, project, transform, unproject  # noqa: E402
+from vggt_addon.geometry.projection import grid_pixels  # noqa: E402
 from vggt_addon.photos.gather import gather  # noqa: E402
 from vggt_addon.postprocess.apply import postprocess  # noqa: E402
 from vggt_addon.progress import never, no_progress  # noqa: E402
 from vggt_addon.reconstruction import Reconstruction  # noqa: E402
 from vggt_addon.scene.build import BuildSettings, build  # noqa: E402
-from vggt_addon.scene.cameras import look_through  # noqa: E402
 from vggt_addon.scene.root import THRESHOLD, set_slider  # noqa: E402
 from vggt_addon.settings import EngineSettings, NetworkSettings  # noqa: E402 - they need torch
 
-COURTYARD = Path(__file__).parents[2] / "examples" / "courtyard"
-CHOSEN = ("courtyard_04", "courtyard_05", "courtyard_06")  # the second is upright by its EXIF alone
+CHOSEN = ("courtyard_04", "courtyard_05", "courtyard_06")  # the first is upright, a portrait, by its EXIF alone
 
 
 @pytest.fixture(scope="module")
-def truth() -> list[dict[str, Any]]:
-    """Of each photo chosen: size, K with centres at +0.5, pose in the world that the stand-in takes, and depth."""
-    images = {
-        Path(image["name"]).stem: image for image in json.loads((COURTYARD / "cameras.json").read_text())["images"]
-    }
-    first = np.array(images[CHOSEN[0]]["cam_from_world"])
-    with np.load(COURTYARD / "depth.npz") as arrays:
-        depths = {name: arrays[name] / 1000.0 for name in CHOSEN}
-    found = []
-    for name in CHOSEN:
-        image = images[name]
-        intrinsics = np.array(image["K"])
-        intrinsics[:2, 2] += 0.5
-        pose = np.array(image["cam_from_world"]) @ inverse_rigid(first)  # VGGT's world: the first camera's
-        found.append({"name": name, "size": (image["width"], image["height"]), "K": intrinsics, "pose": pose})
-        found[-1]["depth"] = np.where(depths[name] > 0, depths[name], np.nan)  # the sky has none
-    return found
+def courtyard(helper: Any) -> ModuleType:
+    return helper("scene/courtyard.py")
+
+
+@pytest.fixture(scope="module")
+def truth(courtyard: ModuleType) -> Any:
+    return courtyard.true_photos(CHOSEN)
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +46,16 @@ def standin(helper: Any) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def capture(truth: Any, standin: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Reconstruction:
-    photos = gather([COURTYARD / "photos" / f"{name}.jpg" for name in CHOSEN]).photos
+    photos = gather([true.file for true in truth]).photos
     framings = frame_photos([(photo.width, photo.height) for photo in photos])
 
     def network(images: Any, chunks: Any, on_step: Any) -> Any:
         size = tuple(images.shape[-2:])
         encodings, depths = [], []
         for true, framing in zip(truth, framings, strict=True):
-            encodings.append(standin.encode(true["pose"], true["K"][0, 0], framing.photo_from_input, size))
-            depths.append(seen_depth(true, grid_pixels(framing.photo_from_input, *size)))
+            pose, focal = true.camera_from_world, true.intrinsics[0, 0]
+            encodings.append(standin.encode(pose, focal, framing.photo_from_input, size))
+            depths.append(true.depth_at(grid_pixels(framing.photo_from_input, *size)))
         on_step()
         return standin.output(np.array(encodings), np.array(depths), np.full((len(truth), *size), 20.0))
 
@@ -89,45 +74,27 @@ def capture(truth: Any, standin: ModuleType, tmp_path_factory: pytest.TempPathFa
     return Reconstruction.load(postprocess(made).save(folder))
 
 
-def seen_depth(true: dict[str, Any], pixels: Any) -> Any:
-    """The nearest true depth at photo pixels (h, w, 2)."""
-    rows, columns = true["depth"].shape
-    x = (pixels[..., 0] * columns / true["size"][0]).astype(int).clip(0, columns - 1)
-    y = (pixels[..., 1] * rows / true["size"][1]).astype(int).clip(0, rows - 1)
-    return true["depth"][y, x]
-
-
 @pytest.fixture
 def built(capture: Reconstruction) -> Any:
     return build(capture, settings=BuildSettings())
 
 
 def test_blenders_cameras_see_known_points_where_the_photos_show_them(
-    built: Any, capture: Reconstruction, truth: Any
+    built: Any, capture: Reconstruction, truth: Any, courtyard: ModuleType
 ) -> None:
     """Points at true depth, through root, parent and Blender's own camera, against the example's stated K and pose."""
     scene = bpy.context.scene
     for view, camera, true in zip(capture.views, built.cameras, truth, strict=True):
-        random = np.random.default_rng(3)
-        pixels = random.uniform(0.02, 0.98, (300, 2)) * true["size"]
-        depth = seen_depth(true, pixels)
-        pixels, depth = pixels[np.isfinite(depth)], depth[np.isfinite(depth)]
-        world = unproject(true["K"], true["pose"], pixels, depth)
-        np.testing.assert_allclose(project(true["K"], true["pose"], world)[0], pixels, atol=1e-6)
-        placed = transform(np.array(built.root.matrix_world, np.float64), world - np.array(built.root["world_origin"]))
-        look_through(camera, scene)
-        seen = np.array([world_to_camera_view(scene, camera, Vector(point)) for point in placed])
-        shown = np.stack([seen[:, 0], 1 - seen[:, 1]], axis=1) * (scene.render.resolution_x, scene.render.resolution_y)
-        off = np.abs(shown - pixels).max()
+        off = courtyard.overlay(built, camera, *true.known_points())
         assert off < 0.01, f"{view.name}: {off:.4f} px"
-        assert (scene.render.resolution_x, scene.render.resolution_y) == true["size"] == (view.width, view.height)
+        assert (scene.render.resolution_x, scene.render.resolution_y) == true.size == (view.width, view.height)
 
 
 def test_points_and_depth_are_the_courtyards(capture: Reconstruction, truth: Any) -> None:
     assert capture.points is not None and len(capture.points.position) > 100_000
     for view, true in zip(capture.views, truth, strict=True):
         assert view.depth is not None and view.photo_from_grid is not None
-        expected = seen_depth(true, grid_pixels(view.photo_from_grid, *view.depth.shape))
+        expected = true.depth_at(grid_pixels(view.photo_from_grid, *view.depth.shape))
         known = np.isfinite(expected)
         assert np.array_equal(view.depth > 0, known)
         np.testing.assert_allclose(view.depth[known], expected[known], rtol=1e-6)
