@@ -7,6 +7,7 @@ inside the functions that need them.
 import argparse
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from .engines.states import engine_states
 from .errors import Cancelled, OutputExistsError, UserError
 from .formats.cameras_json import depth_folder, write_cameras_json
 from .formats.ply import write_ply
+from .jobs.in_use import hold
 from .outputs import check_outputs
 from .pipeline import EngineChoice, plan, reconstruct
 from .progress import Progress, check, span
@@ -127,7 +129,7 @@ def _reconstructed(options: argparse.Namespace, console: Console, progress: Prog
     def on_choice(choice: EngineChoice) -> None:
         console.say(f"Engine: {choice.name} ({choice.reason.rstrip('.')}).")
 
-    with tempfile.TemporaryDirectory(prefix="vggt_addon-") as workspace:
+    with hold(Path(sys.prefix)), tempfile.TemporaryDirectory(prefix="vggt_addon-") as workspace:
         reconstruction = reconstruct(
             options.photos, Path(workspace), _run_settings(options), progress, console.cancel, on_choice
         )

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from vggt_addon import commands
+from vggt_addon.__main__ import main
+from vggt_addon.errors import UserError
 from vggt_addon.jobs.in_use import FOLDER, hold, in_use
 from vggt_addon.jobs.launch import worker_launch
 
@@ -67,3 +70,19 @@ def test_a_worker_says_what_it_runs_by(tmp_path: Path) -> None:
     assert in_use(place)
     process.communicate(timeout=10.0)  # nobody asks any more, so it leaves
     assert not in_use(place)
+
+
+def test_the_command_line_says_what_it_runs_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = tmp_path / "e1"
+    (environment / FOLDER).mkdir(parents=True)
+    monkeypatch.setattr(sys, "prefix", str(environment))
+    (tmp_path / "a.jpg").write_bytes(b"looked at by the pipeline alone")
+    seen: list[bool] = []
+
+    def solve(*arguments: object) -> None:
+        seen.append(in_use(environment))
+        raise UserError("No cameras today.")
+
+    monkeypatch.setattr(commands, "reconstruct", solve)
+    assert main(["reconstruct", str(tmp_path), "-o", str(tmp_path / "out")]) == 1
+    assert seen == [True] and not in_use(environment)
