@@ -1,6 +1,6 @@
 """Real photos and the example, end to end, judged from outside: measured cameras, points and rendered truth.
 
-The longest tests of the suite: about four minutes on two idle cores. Bounds are the product's promises, not today's
+The longest tests of the suite: about five minutes on two idle cores. Bounds are the product's promises, not today's
 figures.
 """
 
@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from vggt_addon.__main__ import main
+from vggt_addon.geometry.projection import camera_center
 from vggt_addon.reconstruction import Reconstruction
 
 pytestmark = [  # the judge leaves the files that it has read to the garbage collector
@@ -59,6 +60,16 @@ def cpu_seconds() -> float:
 
 def measured_share(capture: Reconstruction) -> float:
     return float(np.mean([(view.depth > 0).mean() for view in capture.views if view.depth is not None]))
+
+
+def _similarity(source: Any, target: Any) -> tuple[float, Any, Any]:
+    """Scale, rotation and shift that carry points (n, 3) to others (Umeyama 1991)."""
+    middles = source.mean(axis=0), target.mean(axis=0)
+    left, stretch, right = np.linalg.svd((target - middles[1]).T @ (source - middles[0]))
+    signs = np.array([1, 1, np.linalg.det(left @ right)])
+    rotation = left @ np.diag(signs) @ right
+    scale = float((stretch * signs).sum() / ((source - middles[0]) ** 2).sum())
+    return scale, rotation, middles[1] - scale * rotation @ middles[0]
 
 
 def test_fountain(shared: SharedPath, judge: ModuleType, tmp_path: Path, record_property: Callable[..., None]) -> None:
@@ -199,3 +210,32 @@ def test_example_reliefs_agree_with_the_other_photos(example: Reconstruction, sc
     print(f"{len(figures)} pairs share 30 % of their view; the worst: {sorted(figures)[:4]}", file=sys.stderr)
     assert len(figures) >= (40 if "LONG" in os.environ else 20)
     assert min(figures)[0] >= 22
+
+
+def test_a_photo_added_to_a_capture_stands_where_all_photos_together_put_it(shared: SharedPath, tmp_path: Path) -> None:
+    """The world of 15 photos is told in that of all 16 by the cameras that both have."""
+    photos = sorted(shared("datasets/banana/images").iterdir())
+    new = photos.pop(7)
+    for name, given in (("most", photos), ("all", [*photos, new])):
+        options = ["--depth-size", "256", "--engine", "sfm", "-o", str(tmp_path / name)]
+        assert main(["reconstruct", *map(str, given), *options]) == 0
+    assert main(["add", str(tmp_path / "most"), str(new), "-o", str(tmp_path / "extended")]) == 0
+    most, extended, together = (Reconstruction.load(tmp_path / name) for name in ("most", "extended", "all"))
+    assert [view.name for view in extended.views] == [*(view.name for view in most.views), new.name]
+    for before, after in zip(most.views, extended.views, strict=False):
+        assert np.array_equal(before.camera_from_world, after.camera_from_world)
+        assert np.array_equal(before.intrinsics, after.intrinsics)
+    assert np.array_equal(most.scene_from_world, extended.scene_from_world)  # type: ignore[arg-type]
+    added, expected = (
+        {view.name: view.camera_from_world for view in capture.views} for capture in (extended, together)
+    )
+    shared_names = [view.name for view in most.views]
+    centers = [np.array([camera_center(poses[name]) for name in shared_names]) for poses in (added, expected)]
+    scale, rotation, shift = _similarity(*centers)
+    extent = np.linalg.norm(np.ptp(centers[1], axis=0))
+    place = scale * rotation @ camera_center(added[new.name]) + shift
+    assert np.linalg.norm(place - camera_center(expected[new.name])) < 0.01 * extent
+    turn = added[new.name][:3, :3] @ rotation.T @ expected[new.name][:3, :3].T
+    assert np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))) < 0.5
+    assert extended.views[-1].intrinsics[0, 0] == pytest.approx(together.views[7].intrinsics[0, 0], rel=0.005)
+    assert measured_share(extended) > 0.6

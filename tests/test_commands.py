@@ -64,6 +64,31 @@ def test_reconstruct_makes_a_capture_that_loads(capture: Path, photos: Path) -> 
         assert view.photo.is_file()
 
 
+def test_a_photo_is_added_and_nothing_else_moves(capture: Path, photos: Path, tmp_path: Path) -> None:
+    with Image.open(REPOSITORY / "examples" / "courtyard" / "photos" / "courtyard_07.jpg") as image:
+        image.reduce(2).save(tmp_path / "new.jpg", quality=92, exif=image.getexif())
+    Image.new("RGB", (600, 400)).save(tmp_path / "black.png")
+    given = [tmp_path / "new.jpg", tmp_path / "black.png", photos / "courtyard_04.jpg"]
+    done = run("add", capture, *given, "-o", tmp_path / "more", "--json")
+    result = events(done.stdout)[-1]
+    assert result["photos_added"] == 1 and result["photos_placed"] == 4
+    before, after = Reconstruction.load(capture), Reconstruction.load(tmp_path / "more")
+    assert [view.name for view in after.views] == [*(view.name for view in before.views), "new.jpg"]
+    assert [photo.name for photo in after.left_out] == ["black.png"]
+    for one, other in zip(before.views, after.views, strict=False):
+        for name in ("intrinsics", "camera_from_world", "depth", "confidence", "color", "relief_depth", "depth_edge"):
+            assert np.array_equal(getattr(one, name), getattr(other, name)), name
+    assert np.array_equal(before.scene_from_world, after.scene_from_world)  # type: ignore[arg-type]
+    assert after.capture_id == before.capture_id
+    assert after.views[-1].depth is not None and (after.views[-1].depth > 0).mean() > 0.3
+    again = run("add", tmp_path / "more", tmp_path / "new.jpg", "-o", tmp_path / "twice", code=1)
+    assert "new.jpg is in the capture already." in again.stderr and not (tmp_path / "twice").exists()
+    none = run("add", capture, tmp_path / "black.png", "-o", tmp_path / "none", code=1)
+    assert "black.png shows nothing that the capture's photos show" in none.stderr
+    taken = run("add", capture, tmp_path / "new.jpg", "-o", capture, "--force", code=1)
+    assert "is in use" in taken.stderr
+
+
 def test_same_photos_same_seed_same_result(capture: Path, photos: Path, tmp_path: Path) -> None:
     run("reconstruct", photos, "-o", tmp_path / "again", "--depth-size", 192, "--threads", 1)
     first, second = Reconstruction.load(capture), Reconstruction.load(tmp_path / "again")

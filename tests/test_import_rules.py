@@ -21,6 +21,8 @@ ALLOWED: dict[str, set[str]] = {
     "engines/stored_weights.py": {"torch"},
     "engines/vggt": {"torch", "safetensors", "PIL"},
     "engines/dust3r": {"torch", "safetensors", "cv2", "scipy"},
+    "engines/absolute_pose.py": {"cv2"},
+    "engines/localisation": {"cv2"},
     "engines/sfm": {"cv2", "PIL"},
     "engines/sfm/colmap_process.py": {"pycolmap"},
     "engines/sfm/colmap_summary.py": {"pycolmap"},

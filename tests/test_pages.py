@@ -23,7 +23,7 @@ def test_every_option_has_its_row(capsys: pytest.CaptureFixture[str]) -> None:
     others = [f"weights {part}" for part in ("list", "download", "convert", "path")]
     parts = ("status", "offer", "install", "verify", "repair", "remove", "diagnose", "archive")
     others += [f"runtime {part}" for part in parts]
-    for command in ("import", "reconstruct", "plan", "build", "export", *others):
+    for command in ("import", "reconstruct", "plan", "add", "build", "export", *others):
         with pytest.raises(SystemExit):
             _parser().parse_args([*command.split(), "--help"])
         told |= set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))

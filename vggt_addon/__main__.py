@@ -66,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     everywhere = _options_of_all()
 
-    photos = _photo_options()
+    given = _given_photos()
+    photos = _run_options(given)
     pictures = argparse.ArgumentParser(add_help=False)
     pictures.add_argument("--preview", type=Path, metavar="PNG", help="render the scene from outside")
     pictures.add_argument("--overlay", type=Path, metavar="PNG", help="render it through a camera, beside the photo")
@@ -78,14 +79,19 @@ def _parser() -> argparse.ArgumentParser:
     command = subparsers.add_parser("reconstruct", parents=[photos, everywhere], help="photos to a capture folder")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     command.set_defaults(command=commands.reconstruct_photos)
+    capture = argparse.ArgumentParser(add_help=False)
+    capture.add_argument("capture", type=Path, metavar="FOLDER")
+    command = subparsers.add_parser("add", parents=[capture, given, everywhere], help="more photos to a capture folder")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="NEW_FOLDER")
+    command.set_defaults(command=commands.add_photos)
     command = subparsers.add_parser("plan", parents=[photos, everywhere], help="what a run would take")
     command.set_defaults(command=commands.plan_run, output=None, log_stem=weights_commands.log_stem)
-    command = subparsers.add_parser("build", parents=[pictures, everywhere], help="a capture folder to a .blend")
-    command.add_argument("capture", type=Path, metavar="FOLDER")
+    command = subparsers.add_parser(
+        "build", parents=[capture, pictures, everywhere], help="a capture folder to a .blend"
+    )
     command.add_argument("-o", "--output", type=Path, required=True, metavar="SCENE.blend")
     command.set_defaults(command=commands.build_scene)
-    command = subparsers.add_parser("export", parents=[everywhere], help="a capture folder to other programs")
-    command.add_argument("capture", type=Path, metavar="FOLDER")
+    command = subparsers.add_parser("export", parents=[capture, everywhere], help="a capture folder to other programs")
     command.add_argument("--format", required=True, choices=tuple(commands.EXPORTERS))
     command.add_argument("-o", "--output", type=Path, required=True, metavar="PATH")
     command.set_defaults(command=commands.export)
@@ -94,9 +100,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _photo_options() -> argparse.ArgumentParser:
+def _given_photos() -> argparse.ArgumentParser:
+    """Photos, and what may be asked wherever some are read."""
     photos = argparse.ArgumentParser(add_help=False)
     photos.add_argument("photos", nargs="+", metavar="PHOTOS", help="photos, clips, folders or patterns")
+    photos.add_argument(
+        "--texture-size",
+        type=_whole_number(0, 65536),
+        default=0,
+        metavar="PIXELS",
+        help="long side of the pictures that Blender shows at most (default: as the photos)",
+    )
+    photos.add_argument("--threads", type=_whole_number(0, 1024), default=0, help="default: as many as there are cores")
+    photos.add_argument(
+        "--frames",
+        type=_whole_number(1, 10_000),
+        default=FRAMES_PER_CLIP,
+        metavar="N",
+        help=f"frames of each clip that are used at most (default {FRAMES_PER_CLIP})",
+    )
+    return photos
+
+
+def _run_options(given: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    photos = argparse.ArgumentParser(add_help=False, parents=[given])
     photos.add_argument("--engine", default="auto", choices=("auto", "vggt", "dust3r", "sfm"), help="default: auto")
     photos.add_argument(
         "--seed", type=_whole_number(0, 2**31 - 1), default=0, help="same seed, same result (default 0)"
@@ -109,26 +136,11 @@ def _photo_options() -> argparse.ArgumentParser:
         help="long side of the depth maps (64 to 4096, default 512)",
     )
     photos.add_argument(
-        "--texture-size",
-        type=_whole_number(0, 65536),
-        default=0,
-        metavar="PIXELS",
-        help="long side of the pictures that Blender shows at most (default: as the photos)",
-    )
-    photos.add_argument(
         "--reference", default="", metavar="PHOTO", help="the photo that the scene opens on (default: the first)"
     )
     photos.add_argument("--sequence", action="store_true", help="the photos are frames of one walk, in order")
-    photos.add_argument("--threads", type=_whole_number(0, 1024), default=0, help="default: as many as there are cores")
     photos.add_argument(
         "--points", type=_whole_number(1, 2**31 - 1), default=1_000_000, metavar="N", help="point budget"
-    )
-    photos.add_argument(
-        "--frames",
-        type=_whole_number(1, 10_000),
-        default=FRAMES_PER_CLIP,
-        metavar="N",
-        help=f"frames of each clip that are used at most (default {FRAMES_PER_CLIP})",
     )
     add_engine_options(photos)
     return photos

@@ -25,11 +25,12 @@ from .formats.ply import write_ply
 from .jobs.in_use import hold
 from .outputs import check_outputs
 from .pipeline import EngineChoice, plan, reconstruct
+from .pipeline import add_photos as place_photos
 from .progress import Progress, check, span
 from .reconstruction import Reconstruction
 from .reconstruction_files import FILE_NAME, is_replaceable
 from .replacing import replaced_folder
-from .settings import RunSettings
+from .settings import EngineSettings, RunSettings
 
 if TYPE_CHECKING:
     from .scene.build import BuiltCapture
@@ -71,6 +72,31 @@ def reconstruct_photos(options: argparse.Namespace, console: Console) -> None:
         reconstruction.save(folder, overwrite=options.force)
     _report(reconstruction, console)
     console.result(f"The capture is in {folder}.", capture=str(folder), photos_placed=len(reconstruction.views))
+
+
+def add_photos(options: argparse.Namespace, console: Console) -> None:
+    """A capture folder and more photos to a capture folder with both; needs no Blender."""
+    folder: Path = options.output
+    capture = Reconstruction.load(options.capture)
+    if not capture.views:
+        raise UserError(f"The capture {options.capture} holds no photos: there is nothing to add to.")
+    check_outputs([], folder, force=options.force, inputs=[*_files(capture, options.capture), *_photos(options)])
+    settings = RunSettings(
+        engine_settings=EngineSettings(texture_size=options.texture_size, threads=options.threads),
+        frames_per_clip=options.frames,
+    )
+    with tempfile.TemporaryDirectory(prefix="vggt_addon-") as workspace:
+        made = place_photos(capture, options.photos, Path(workspace), settings, console.progress, console.cancel)
+        check(console.cancel)
+        made.save(folder, overwrite=options.force)
+    _report(made, console)
+    added = len(made.views) - len(capture.views)
+    console.result(
+        f"The capture with {added} more {'photo' if added == 1 else 'photos'} is in {folder}.",
+        capture=str(folder),
+        photos_added=added,
+        photos_placed=len(made.views),
+    )
 
 
 def plan_run(options: argparse.Namespace, console: Console) -> None:

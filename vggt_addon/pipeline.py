@@ -16,8 +16,9 @@ from .engines.base import Engine
 from .errors import EngineError
 from .photo_names import is_clip
 from .postprocess.apply import PostprocessSettings, postprocess
+from .postprocess.extend import extend
 from .progress import Cancel, Progress, never, no_progress, span
-from .reconstruction import Reconstruction
+from .reconstruction import Reconstruction, View
 from .settings import EngineSettings, RunSettings
 
 if TYPE_CHECKING:
@@ -147,6 +148,54 @@ def reconstruct(
     )
     return postprocess(
         result, PostprocessSettings(point_budget=settings.point_budget), span(progress, 0.95, 1.0), cancel
+    )
+
+
+def add_photos(
+    capture: Reconstruction,
+    inputs: Iterable[str | Path],
+    workspace: Path,
+    settings: RunSettings = DEFAULTS,
+    progress: Progress = no_progress,
+    cancel: Cancel = never,
+) -> Reconstruction:
+    """`capture`, of any engine, with the photos that `inputs` name (files, folders, patterns) placed in its world.
+
+    What it holds does not move: its views and scene_from_world are kept to the bit. Of `settings` count the frames per
+    clip, the threads and the textures' size. `workspace` as in `reconstruct`. Raises UserError with a sentence where
+    none can be placed, Cancelled on request.
+    """
+    from .engines.localisation.add import add_photos as place
+    from .photos.gather import gather
+
+    here = {view.identity: view.name for view in capture.views}
+    photo_set = gather(
+        inputs,
+        span(progress, 0.0, _PHOTOS_SHARE),
+        cancel,
+        settings.engine_settings.threads,
+        frames_per_clip=settings.frames_per_clip,
+        folder=workspace / "frames",
+        taken=here.values(),
+    )
+    new = [photo for photo in photo_set.photos if photo.identity not in here]
+    known = [here[photo.identity] for photo in photo_set.photos if photo.identity in here]
+    left_out = list(photo_set.left_out)
+    added: tuple[View, ...] = ()
+    if new:
+        part = span(progress, _PHOTOS_SHARE, 0.9)
+        added, nowhere = place(capture, new, workspace, settings.engine_settings, part, cancel)
+        left_out += nowhere
+    reasons = [f"{name} is in the capture already." for name in known] + [photo.reason for photo in left_out]
+    logger.info("added: %s; not added: %s", [view.name for view in added], reasons)
+    if not added:
+        none = f"None of the {len(reasons)} photos could be added. " if len(reasons) > 1 else ""
+        raise EngineError(none + " ".join(reasons[:3]))
+    extended = extend(capture, added, span(progress, 0.9, 1.0), cancel)
+    told_now = {view.name for view in added} | {photo.name for photo in left_out}
+    earlier = [photo for photo in capture.left_out if photo.name not in told_now]
+    return extended.replace(
+        left_out=(*earlier, *left_out), warnings=tuple(dict.fromkeys((*capture.warnings, *photo_set.warnings)))
     )
 
 

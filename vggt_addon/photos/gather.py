@@ -89,20 +89,21 @@ def gather(
     *,
     frames_per_clip: int = FRAMES_PER_CLIP,
     folder: Path | None = None,
+    taken: Iterable[str] = (),
 ) -> PhotoSet:
     """All photos that `inputs` name, as `probe_all` has them, those that cannot be used left out with a sentence.
 
     Names that lead nowhere are left out, too. Of each clip `frames_per_clip` frames at the most are chosen and written
-    to `folder`; without a folder stand-ins for as many take their place, for a plan. Raises PhotoError where none is
-    left, Cancelled on request.
+    to `folder`; without a folder stand-ins for as many take their place, for a plan. None gets a name that is one of
+    `taken`. Raises PhotoError where none is left, Cancelled on request.
     """
     paths, nowhere = find_each(inputs)
-    taken: set[str] = set()
+    names = {name.casefold() for name in taken}
     photos: list[Photo] = []
     left_out = [LeftOut(Path(name).name, sentence) for name, sentence in nowhere.items()]
     warnings: list[str] = []
     clips: list[dict[str, Json]] = []
-    for number, outcome in enumerate(probe_all(paths, cancel, at_once, taken)):
+    for number, outcome in enumerate(probe_all(paths, cancel, at_once, names)):
         step = span(progress, number / len(paths), (number + 1) / len(paths))
         if isinstance(outcome, UnreadablePhoto):
             left_out.append(LeftOut(outcome.path.name, outcome.sentence))
@@ -118,7 +119,7 @@ def gather(
                 left_out.append(LeftOut(outcome.name, error.sentence))
                 continue
             masked = [with_mask(photo) for photo in frames.photos]
-            photos += [_named(photo, taken) for photo in masked]
+            photos += [_named(photo, names) for photo in masked]
             warnings += [*frames.warnings, *dict.fromkeys(photo.remark for photo in masked if photo.remark)]
             clips.append(frames.report)
         step("Reading photos", 1.0)

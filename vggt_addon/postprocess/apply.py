@@ -49,8 +49,10 @@ def postprocess(
     """
     if not reconstruction.views:
         return reconstruction
-    views = _with_reliefs(reconstruction.views, settings, span(progress, 0.0, 0.5), cancel)
-    points = _points(reconstruction, views, settings, span(progress, 0.5, 0.9), cancel)
+    views = with_reliefs(
+        reconstruction.views, typical_depth(reconstruction.views), settings, span(progress, 0.0, 0.5), cancel
+    )
+    points = points_of(reconstruction, views, settings, span(progress, 0.5, 0.9), cancel)
     progress("Turning the scene upright", 0.9)
     cameras_from_world = np.array([view.camera_from_world for view in views])
     positions = sample_points(views, cancel=cancel)
@@ -60,10 +62,8 @@ def postprocess(
     figures = {
         **upright.figures(),
         **placement.figures(),
-        **_point_figures(points),
         "settings": dataclasses.asdict(settings),
-        "measured_share": _measured_share(views),
-        "depth_edge_share": _edge_share(views),
+        **figures_of(views, points),
     }
     cloud: PointCloud | None = points.cloud if points else None
     return reconstruction.replace(
@@ -74,7 +74,7 @@ def postprocess(
     )
 
 
-def _points(
+def points_of(
     reconstruction: Reconstruction,
     views: tuple[View, ...],
     settings: PostprocessSettings,
@@ -95,10 +95,14 @@ def _points(
     return dataclasses.replace(found, before=given) if found and isinstance(given, int) else found
 
 
-def _with_reliefs(
-    views: tuple[View, ...], settings: PostprocessSettings, progress: Progress, cancel: Cancel
+def with_reliefs(
+    views: tuple[View, ...],
+    fallback_depth: float,
+    settings: PostprocessSettings,
+    progress: Progress = no_progress,
+    cancel: Cancel = never,
 ) -> tuple[View, ...]:
-    fallback_depth = _typical_depth(views)
+    """The views with relief_depth and depth_edge; `fallback_depth` (world units) is for one without any depth."""
     done = []
     for index, view in enumerate(views):
         check(cancel)
@@ -113,7 +117,7 @@ def _with_reliefs(
     return tuple(done)
 
 
-def _typical_depth(views: tuple[View, ...]) -> float:
+def typical_depth(views: tuple[View, ...]) -> float:
     """The median over the views of their median measured depth; 1 where nothing was measured."""
     measured = [view.depth[view.depth > 0] for view in views if view.depth is not None]
     medians = [float(np.median(depth)) for depth in measured if len(depth)]
@@ -128,6 +132,15 @@ def _measured_share(views: tuple[View, ...]) -> float | None:
 def _edge_share(views: tuple[View, ...]) -> float | None:
     shares = [float(view.depth_edge.mean()) for view in views if view.depth_edge is not None and view.depth_edge.size]
     return round(float(np.mean(shares)), 4) if shares else None
+
+
+def figures_of(views: tuple[View, ...], points: GatheredPoints | None) -> dict[str, Json]:
+    """What the report says of reliefs and points."""
+    return {
+        **_point_figures(points),
+        "measured_share": _measured_share(views),
+        "depth_edge_share": _edge_share(views),
+    }
 
 
 def _point_figures(points: GatheredPoints | None) -> dict[str, Json]:

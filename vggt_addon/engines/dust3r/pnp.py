@@ -1,19 +1,17 @@
-"""Where a camera stands that sees known points at known pixels: RANSAC over SQPnP (Terzakis and Lourakis 2020).
+"""Where a camera stands whose pixels a pair's points are seen at; see `engines.absolute_pose`.
 
-This module imports OpenCV, torch and numpy.
+This module imports torch and numpy; its neighbour absolute_pose imports OpenCV.
 """
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-Float = NDArray[np.float64]
+from ...geometry.projection import inverse_rigid
+from ..absolute_pose import absolute_pose, focals_tried
 
-FOCALS_TRIED = 21  # where the focal length is not known: in geometric steps from half of the long side to three times
 INLIER_PIXELS = 5.0
 _MOST_POINTS = 20_000  # more only take time
 
@@ -36,35 +34,13 @@ def locate(
     the same answer.
     """
     step = max(1, world.shape[1] // _MOST_POINTS)
-    points = np.ascontiguousarray(world[:, ::step].T.detach().cpu().double().numpy())
-    seen = np.ascontiguousarray(pixels[:, ::step].T.detach().cpu().double().numpy())
-    if len(points) < 4:
-        return None
-    tried = [focal] if focal else list(np.geomspace(long_side / 2, long_side * 3, FOCALS_TRIED))
-    answers = [_try(points, seen, length, rounds, refine) for length in tried]
-    found = [answer for answer in answers if answer is not None]
-    return max(found, key=lambda answer: answer.inliers) if found else None
-
-
-def _try(points: Float, pixels: Float, focal: float, rounds: int, refine: bool) -> Located | None:
-    intrinsics = np.diag([focal, focal, 1.0])  # pixels are counted from the middle
-    straight = np.zeros(4)  # no distortion
-    cv2.setRNGSeed(0)
-    done, turn, shift, inliers = cv2.solvePnPRansac(
-        points,
-        pixels,
-        intrinsics,
-        straight,
-        iterationsCount=rounds,
-        reprojectionError=INLIER_PIXELS,
-        flags=cv2.SOLVEPNP_SQPNP,
-    )
-    if not done or inliers is None or len(inliers) < 4:
-        return None
-    if refine:
-        inside = inliers[:, 0]
-        turn, shift = cv2.solvePnPRefineLM(points[inside], pixels[inside], intrinsics, straight, turn, shift)
-    rotation = torch.from_numpy(cv2.Rodrigues(turn)[0])
-    pose = torch.eye(4, dtype=torch.float64)
-    pose[:3, :3], pose[:3, 3] = rotation.T, -rotation.T @ torch.from_numpy(shift)[:, 0]
-    return Located(pose, float(focal), len(inliers)) if bool(pose.isfinite().all()) else None
+    points = world[:, ::step].T.detach().cpu().double().numpy()
+    seen = pixels[:, ::step].T.detach().cpu().double().numpy()
+    answers = []
+    for length in [focal] if focal else focals_tried(long_side):
+        intrinsics = np.diag([length, length, 1.0])  # pixels are counted from the middle
+        found = absolute_pose(points, seen, intrinsics, rounds=rounds, within=INLIER_PIXELS, refine=refine)
+        if found is not None:
+            pose = torch.from_numpy(inverse_rigid(found.camera_from_world))
+            answers.append(Located(pose, length, len(found.inliers)))
+    return max(answers, key=lambda answer: answer.inliers) if answers else None

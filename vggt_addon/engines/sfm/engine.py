@@ -46,7 +46,7 @@ class SfmEngine:
         rasters = [_raster(view, settings.depth_size) for view in cameras.placed]
         depth_maps = estimate_depth(
             [
-                _dense_view(view, raster, picture)
+                dense_view(view, raster, picture)
                 for view, raster, picture in zip(cameras.placed, rasters, pictures, strict=True)
             ],
             cameras.points,
@@ -55,7 +55,7 @@ class SfmEngine:
             cancel,
         )
         views = tuple(
-            _view(view, raster, picture, depth_map)
+            view_of(view, raster, picture, depth_map)
             for view, raster, picture, depth_map in zip(cameras.placed, rasters, pictures, depth_maps, strict=True)
         )
         return _reconstruction(cameras, views, settings)
@@ -95,7 +95,8 @@ def _pictures(
     return replace(cameras, placed=tuple(placed), left_out=(*cameras.left_out, *left_out)), pictures
 
 
-def _dense_view(view: PlacedPhoto, raster: Raster, picture: MadePicture) -> DenseView:
+def dense_view(view: PlacedPhoto, raster: Raster, picture: MadePicture) -> DenseView:
+    """What the depth stage sees of a placed photo."""
     return DenseView(
         name=view.photo.name,
         color=picture.color,
@@ -106,7 +107,8 @@ def _dense_view(view: PlacedPhoto, raster: Raster, picture: MadePicture) -> Dens
     )
 
 
-def _view(view: PlacedPhoto, raster: Raster, picture: MadePicture, depth_map: DepthMap) -> View:
+def view_of(view: PlacedPhoto, raster: Raster, picture: MadePicture, depth_map: DepthMap) -> View:
+    """A placed photo with its picture and its depth, as a Reconstruction has it."""
     photo = view.photo
     return View(
         name=photo.name,

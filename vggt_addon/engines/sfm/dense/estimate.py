@@ -11,7 +11,8 @@ Memory: per photo its pictures and last result (about 5 MB at 512 x 384); per th
 OpenCV does the warps and box filters, numpy everything else. This package imports nothing beyond these two.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from ....progress import Cancel, Progress, check, never, no_progress, span
 from .consistency import compare, keep
 from .guidance import better_start
+from .held import as_guess, at_size
 from .matching import Matcher
 from .neighbours import Surroundings, surroundings
 from .pictures import Picture, picture
@@ -40,16 +42,18 @@ def estimate_depth(
     settings: DenseSettings = DEFAULTS,
     progress: Progress = no_progress,
     cancel: Cancel = never,
+    held: Mapping[int, DepthMap] = MappingProxyType({}),
 ) -> list[DepthMap]:
     """One depth map per view, in their order.
 
     track_positions: (m, 3) float64, world, indexed by track id. Views may differ in size, orientation and intrinsics.
     Confidence grows with the likeness of the pictures and the number of photos that agree (formula:
-    `consistency.keep`). A view without neighbours ends with no depth at all. The result depends on the input alone,
-    not on the number of threads. Raises Cancelled within about a second of `cancel` answering True.
+    `consistency.keep`). Views that `held` names by their index have the depth that it says, and only help to measure
+    the others. A view without neighbours ends with no depth at all. The result depends on the input alone, not on the
+    number of threads. Raises Cancelled within about a second of `cancel` answering True.
     """
     with single_threaded_opencv():
-        return _Estimation(views, track_positions, settings, progress, cancel).run()
+        return _Estimation(views, track_positions, settings, progress, cancel, held).run()
 
 
 class _Estimation:
@@ -62,7 +66,9 @@ class _Estimation:
         settings: DenseSettings,
         progress: Progress,
         cancel: Cancel,
+        held: Mapping[int, DepthMap],
     ) -> None:
+        self.held = held
         self.settings = settings
         self.progress = progress
         self.cancel = cancel
@@ -98,6 +104,8 @@ class _Estimation:
             self.guesses = self._each(self._improve, middle, last)
 
     def _sweep(self, index: int, cancel: Cancel) -> Guess | None:
+        if index in self.held:
+            return self._known(index)
         around = self.around[index]
         if around is None:
             return None
@@ -105,6 +113,8 @@ class _Estimation:
         return sweep(matcher, around.nearest, around.farthest, self.settings, cancel)
 
     def _enlarge(self, index: int, cancel: Cancel) -> Guess | None:
+        if index in self.held:
+            return self._known(index)
         guess, around = self.guesses[index], self.around[index]
         if guess is None or around is None:
             return None
@@ -113,8 +123,8 @@ class _Estimation:
 
     def _improve(self, index: int, cancel: Cancel) -> Guess | None:
         guess, around = self.guesses[index], self.around[index]
-        if guess is None or around is None:
-            return None
+        if guess is None or around is None or index in self.held:
+            return guess
         matcher = self._matcher(index, around)
         others = [(self.pictures[other], self.measured[other]) for other in self._checked(around)]
         radii = self.settings.guide_radii
@@ -125,12 +135,17 @@ class _Estimation:
 
     def _check(self, index: int, cancel: Cancel) -> DepthMap:
         guess, around, reference = self.guesses[index], self.around[index], self.pictures[index]
+        if index in self.held:
+            return at_size(self.held[index], reference.shape)
         if guess is None or around is None:
             unknown = np.zeros(reference.shape, dtype=np.float32)
             return DepthMap(unknown, unknown.copy())
         guesses = ((self.pictures[other], self.guesses[other]) for other in self._checked(around))
         others = [(its_picture, its_guess) for its_picture, its_guess in guesses if its_guess is not None]
         return keep(guess, compare(reference, guess, others, self.settings, cancel), self.settings, reference.mask)
+
+    def _known(self, index: int) -> Guess | None:
+        return as_guess(at_size(self.held[index], self.pictures[index].shape), self.settings)
 
     def _matcher(self, index: int, around: Surroundings) -> Matcher:
         nearby = [self.pictures[other] for other in around.neighbours[: self.settings.sweep_neighbours]]
