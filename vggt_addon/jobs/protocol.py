@@ -47,12 +47,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Run:
-    """Photos to a Reconstruction: Chosen, Progress, then Done with the folder that holds it."""
+    """Photos to a Reconstruction: Chosen, Progress, then Done with the folder that holds it.
+
+    Where the photos are added to a capture that is there, no engine is chosen; that capture stays as it is.
+    """
 
     job: str
     folder: str  # absolute, of this job alone; the result is made inside
     photos: tuple[str, ...]
     settings: RunSettings
+    capture: str = ""  # absolute: the capture that they are added to; "": they become one of their own
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from .. import errors
 from ..errors import UserError
-from ..progress import Cancel, check, span
+from ..progress import Cancel, Progress, check, span
+from ..reconstruction import Reconstruction
 from .leftovers import remove_leftovers
 from .protocol import (
     RESULT,
@@ -192,18 +193,11 @@ def _plan(job: Plan, send: Send, cancel: Cancel, engines: WarmEngines) -> Done:
 
 
 def _run(job: Run, send: Send, reporter: Reporter, cancel: Cancel, engines: WarmEngines) -> Done:
-    from ..pipeline import EngineChoice, reconstruct
-
-    def on_choice(choice: EngineChoice) -> None:
-        send(Chosen(job.job, choice.name, choice.reason))
-
     folder = _folder(job.folder)
     workspace = folder / WORKSPACE
     try:
         workspace.mkdir()
-        reconstruction = reconstruct(
-            job.photos, workspace, job.settings, span(reporter, 0.0, 0.97), cancel, on_choice, engines.create_alone
-        )
+        reconstruction = _reconstruction(job, workspace, send, span(reporter, 0.0, 0.97), cancel, engines)
         check(cancel)
         reporter("Saving the capture", 0.97)
         reconstruction.save(folder / RESULT)
@@ -216,6 +210,21 @@ def _run(job: Run, send: Send, reporter: Reporter, cancel: Cancel, engines: Warm
         raise
     shutil.rmtree(workspace, ignore_errors=True)
     return Done(job.job, RESULT)
+
+
+def _reconstruction(
+    job: Run, workspace: Path, send: Send, progress: Progress, cancel: Cancel, engines: WarmEngines
+) -> Reconstruction:
+    """What the pipeline makes of the photos: a capture of their own, or one that is there and they are added to."""
+    from ..pipeline import EngineChoice, add_photos, reconstruct
+
+    def on_choice(choice: EngineChoice) -> None:
+        send(Chosen(job.job, choice.name, choice.reason))
+
+    if job.capture:
+        capture = Reconstruction.load(job.capture)
+        return add_photos(capture, job.photos, workspace, job.settings, progress, cancel)
+    return reconstruct(job.photos, workspace, job.settings, progress, cancel, on_choice, engines.create_alone)
 
 
 def _folder(named: str) -> Path:

@@ -1,4 +1,4 @@
-"""The captures of a scene: finding, showing, removing and rebuilding them.
+"""The captures of a scene: finding, showing, removing, rebuilding and extending them.
 
 This module imports nothing beyond the standard library, bpy, the room's own modules and its neighbour reconstruction.
 """
@@ -8,6 +8,7 @@ import bpy
 from ..reconstruction import Reconstruction
 from .build import DEFAULTS, slices
 from .datablocks import UNFINISHED
+from .extend import extend_steps as add_steps
 from .parts import BuildSettings, Steps
 from .prepare import Prepared
 from .rebuild import replace_steps
@@ -81,6 +82,20 @@ def rebuild_steps(
     constraints, children) points to the new one of that photo.
     """
     return slices(replace_steps(root, reconstruction, settings, prepared, parts))
+
+
+def extend_steps(
+    root: bpy.types.Object,
+    reconstruction: Reconstruction,
+    settings: BuildSettings = DEFAULTS,
+    *,
+    prepared: Prepared | None = None,
+) -> Steps:
+    """`reconstruction` is what stands below `root` and more photos: these are added in slices as `build_steps`.
+
+    What stands keeps what the artist made of it; only the point cloud gets other points.
+    """
+    return slices(add_steps(root, reconstruction, settings, prepared, parts))
 
 
 def _age(root: bpy.types.Object) -> tuple[str, str]:

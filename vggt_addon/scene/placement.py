@@ -49,16 +49,18 @@ class Placement:
         return pose
 
 
-def place(reconstruction: Reconstruction) -> Placement:
+def place(reconstruction: Reconstruction, world_origin: Float | None = None) -> Placement:
     """Choose the origin and measure the scene.
 
     Each coordinate of the origin is the median over all camera centres and (a regular sample of) all points; a capture
-    without points takes the middle of each view's depth instead. A Reconstruction holds nothing that no float32 could.
+    without points takes the middle of each view's depth instead. With `world_origin` (3,), that of parts that stand, it
+    is that one. A Reconstruction holds nothing that no float32 could.
     """
     centers = np.array([camera_center(view.camera_from_world) for view in reconstruction.views]).reshape(-1, 3)
     seen = _seen(reconstruction)
     everything = np.concatenate([centers, seen])
     origin = np.median(everything, axis=0) if len(everything) else np.zeros(3)
+    origin = origin if world_origin is None else world_origin
     middle = np.median(seen, axis=0) if len(seen) else origin
     farthest = [float(view.depth.max()) for view in reconstruction.views if view.depth is not None]
     farthest += [float(view.relief_depth.max()) for view in reconstruction.views if view.relief_depth is not None]

@@ -31,12 +31,13 @@ class Prepared:
     points: PreparedPoints | None
 
 
-def prepare(reconstruction: Reconstruction) -> Prepared:
+def prepare(reconstruction: Reconstruction, world_origin: NDArray[np.float64] | None = None) -> Prepared:
     """All that takes long and needs no Blender; 28 bytes a point. Raises FormatError for what no float32 can hold.
 
-    Reliefs are left to the build: computing one takes less than handing it to Blender, and all at once are large.
+    `world_origin`: see `place`. Reliefs are left to the build: computing one takes less than handing it to Blender,
+    and all at once are large.
     """
-    placement = place(reconstruction)
+    placement = place(reconstruction, world_origin)
     cloud = reconstruction.points
     if cloud is None or not len(cloud.position):
         return Prepared(placement, None)

@@ -1,6 +1,6 @@
 """A capture built anew below the root that it has.
 
-This module imports nothing beyond the standard library, numpy, bpy, the room's own modules and its neighbour
+This module imports nothing beyond the standard library, bpy, the room's own modules and its neighbour
 reconstruction.
 """
 
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import bpy
-import numpy as np
 from mathutils import Matrix
 
 from ..reconstruction import Reconstruction
@@ -17,7 +16,7 @@ from .parts import BuildSettings, BuiltCapture, Steps, parts_steps, radius
 from .placement import Placement
 from .prepare import Prepared, prepare
 from .removal import belongings, release, remove_empty, remove_parts
-from .root import CAPTURE, PART, add_sliders, describe
+from .root import CAPTURE, PART, add_sliders, describe, world_origin
 from .summary import write_summary
 
 Key = tuple[str, str]  # which part of which photo
@@ -116,11 +115,8 @@ def _into_the_scene(
 
 def _keep_in_place(root: bpy.types.Object, placement: Placement) -> None:
     """The parts may be told from another origin than before: the root makes up for it."""
-    try:
-        before = np.array(list(root["world_origin"]), np.float64)
-    except (KeyError, TypeError, ValueError):  # somebody changed it
-        return
-    if before.shape == (3,) and np.isfinite(before).all():
+    before = world_origin(root)
+    if before is not None:
         moved = placement.world_origin - before
         if moved.any():
             root.matrix_basis = root.matrix_basis @ Matrix.Translation(moved)

@@ -8,6 +8,7 @@ This module imports nothing beyond numpy, bpy and the room's neighbour reconstru
 import bpy
 import numpy as np
 from mathutils import Matrix
+from numpy.typing import NDArray
 
 from ..reconstruction import Reconstruction
 from .datablocks import claim, datablock_name
@@ -52,6 +53,15 @@ def describe(root: bpy.types.Object, reconstruction: Reconstruction, placement: 
         root[_property_name(f"weights_{key}")] = datablock_name(value)
     root["upright"] = reconstruction.scene_from_world is not None  # False: which way is up is not known
     root["world_origin"] = [float(value) for value in placement.world_origin]
+
+
+def world_origin(root: bpy.types.Object) -> NDArray[np.float64] | None:
+    """What `describe` wrote: the world's place (3,) that is the root's own; None where somebody changed it."""
+    try:
+        origin = np.array(list(root["world_origin"]), np.float64)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return origin if origin.shape == (3,) and np.isfinite(origin).all() else None
 
 
 def _property_name(text: str) -> str:

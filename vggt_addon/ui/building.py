@@ -8,13 +8,15 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from ..errors import UserError
+from .homes import homes as homes_of
+from .session import ActiveRun
 
 if TYPE_CHECKING:
     from ..reconstruction import Reconstruction
@@ -30,7 +32,8 @@ class Building:
 
     `result` is the folder that holds it; with `homes`, which the thread asks, it is brought to one first. `ours`: it is
     to come along when the .blend is saved. `scene`, and `replace`, the root whose place it takes (0: none), are told by
-    their `session_uid`, which undo and renaming leave as it is. Nothing stands in the scene before the last slice, and
+    their `session_uid`, which undo and renaming leave as it is. `extends`: what is new of it is added to that root,
+    which is where the world's `world_origin` (3,) is. Nothing stands in the scene before the last slice, and
     that is one undo step.
     """
 
@@ -43,9 +46,12 @@ class Building:
         *,
         ours: bool = True,
         replace: int = 0,
+        extends: bool = False,
+        world_origin: Sequence[float] | None = None,
     ) -> None:
         self.folder, self._homes, self._name, self._scene = result, homes, name, scene
         self._ours, self._replace = ours, replace
+        self._extends, self._world_origin = extends, world_origin
         self._reconstruction: Reconstruction | None = None
         self._prepared: Prepared | None = None
         self._error: Exception | None = None
@@ -118,6 +124,8 @@ class Building:
         """In the thread: no bpy."""
         try:
             # With numpy, importing takes longer than one of our calls may take: so it is done here.
+            import numpy as np
+
             from ..reconstruction import Reconstruction
             from ..scene import build, captures, keep  # noqa: F401
             from ..scene.prepare import prepare
@@ -128,7 +136,8 @@ class Building:
                     shutil.rmtree(self.folder, ignore_errors=True)
                     return
             reconstruction = Reconstruction.load(self.folder)
-            self._prepared = prepare(reconstruction)
+            origin = None if self._world_origin is None else np.array(self._world_origin, np.float64)
+            self._prepared = prepare(reconstruction, origin)
             self._reconstruction = reconstruction
         except Exception as error:  # told by `advance`, on the main thread
             self._error = error
@@ -139,9 +148,10 @@ class Building:
         scene = _known(bpy.data.scenes, self._scene) or bpy.context.scene
         root = _known(bpy.data.objects, self._replace) if self._replace else None
         if root is not None:
-            from ..scene.captures import rebuild_steps
+            from ..scene.captures import extend_steps, rebuild_steps
 
-            return rebuild_steps(root, self._reconstruction, prepared=self._prepared)
+            steps = extend_steps if self._extends else rebuild_steps
+            return steps(root, self._reconstruction, prepared=self._prepared)
         self._replace = 0  # it was removed meanwhile: the capture is built afresh
         settings = BuildSettings(name=self._name)
         return build_steps(self._reconstruction, scene, settings=settings, prepared=self._prepared)
@@ -149,18 +159,33 @@ class Building:
     def _finish(self, built: "BuiltCapture") -> None:
         from ..scene import keep
 
-        if not self._replace:
+        if self._homes is not None or not self._replace:
             keep.adopt(self.folder, built.root, ours=self._ours)
         self.warnings = built.warnings
         photos = len(self._reconstruction.views)
         began = time.thread_time()
-        push_undo(f"Reconstruct {photos} Photos" if not self._replace else "Rebuild Capture")
+        again = "Add Photos to Capture" if self._extends else "Rebuild Capture"
+        push_undo(again if self._replace else f"Reconstruct {photos} Photos")
         self.undo_work = time.thread_time() - began
 
     def _may_link(self) -> bool:
         """Objects can be added, and undone as one step, in object mode alone."""
         actives = [window.view_layer.objects.active for window in _windows()]
         return all(active is None or active.mode == "OBJECT" for active in actives)
+
+
+def begin_building(result: Path, run: ActiveRun) -> Building:
+    """What the worker made of a run, from where it lies. Raises UserError."""
+    root = _known(bpy.data.objects, run.root) if run.root else None
+    there = homes_of(run.name)
+    if root is None:  # none was named, or it was removed meanwhile
+        return Building(result, there, run.name, run.scene)
+    from ..scene.root import world_origin
+
+    origin = world_origin(root)  # without it, what stands cannot be added to, and is built anew
+    return Building(
+        result, there, run.name, run.scene, replace=run.root, extends=origin is not None, world_origin=origin
+    )
 
 
 def push_undo(name: str) -> None:

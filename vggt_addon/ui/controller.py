@@ -10,7 +10,7 @@ import logging
 import shutil
 import threading
 import time
-import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +19,8 @@ import bpy
 
 from ..errors import UserError
 from ..jobs.status import JobState
-from . import asking, diagnosing, errands, findings, homes, log, places, thumbnails, wording, workers
-from .building import Building
+from . import asking, diagnosing, errands, findings, log, places, thumbnails, wording, workers
+from .building import Building, begin_building
 from .filling import fill_in
 from .preferences import preferences
 from .redrawing import redraw
@@ -168,19 +168,22 @@ def worker_changed() -> None:
 
 def start_run(scene: bpy.types.Scene) -> None:
     """Reconstruct the scene's photos in the background. Raises UserError where it cannot even start."""
+    photos = asking.chosen_photos(scene.vggt)
+    _start(scene, asking.capture_name(photos), photos, None, 0)
+
+
+def start_adding(scene: bpy.types.Scene, root: bpy.types.Object, capture: Path, photos: Sequence[str]) -> None:
+    """Add photos to the capture of `root`, which lies in the folder `capture`. Raises as `start_run`."""
+    _start(scene, root.name, photos, capture, root.session_uid)
+
+
+def _start(scene: bpy.types.Scene, name: str, photos: Sequence[str], capture: Path | None, root: int) -> None:
     state = _get()
     if errands.changes_runtime():
         raise UserError("The runtime is being changed: wait for that, or cancel it in the preferences.")
-    photos = asking.chosen_photos(scene.vggt)
-    folder = places.user_folder("jobs") / uuid.uuid4().hex
-    try:
-        folder.mkdir()
-    except OSError as error:
-        raise UserError(f"Nothing can be written to {folder.parent}: {error.strerror}.", repr(error)) from error
-    settings = _settings(scene)
-    state.timings = Timings()
-    state.plan_due = None
-    state.session.start(folder, asking.capture_name(photos), scene.session_uid, photos, settings)
+    folder, settings = places.job_folder(), _settings(scene)
+    state.timings, state.plan_due = Timings(), None
+    state.session.start(folder, name, scene.session_uid, photos, settings, capture=capture, root=root)
     poll()
 
 
@@ -323,7 +326,7 @@ def _after_worker(state: _State, run: ActiveRun) -> None:
     status = run.status
     if status.state is JobState.DONE and status.result is not None:
         try:
-            state.building = Building(status.result, homes.homes(run.name), run.name, run.scene)
+            state.building = begin_building(status.result, run)
         except UserError as error:
             state.session.tell("ERROR", f"{error.sentence} The capture is kept in {status.result}.", error.detail)
             _end_run(keep=status.result)

@@ -29,7 +29,14 @@ class VGGT_MT_capture(bpy.types.Menu):
         for name in (ids.RECONSTRUCT, ids.CANCEL, ids.DISMISS, ids.COPY_REPORT, ids.OPEN_LOG):
             layout.operator(name)
         layout.separator()
-        for name in (ids.OPEN_CAPTURE, ids.REBUILD_CAPTURE, ids.REMOVE_CAPTURE, ids.LOOK_THROUGH, ids.SHOW_COLORS):
+        for name in (
+            ids.OPEN_CAPTURE,
+            ids.ADD_TO_CAPTURE,
+            ids.REBUILD_CAPTURE,
+            ids.REMOVE_CAPTURE,
+            ids.LOOK_THROUGH,
+            ids.SHOW_COLORS,
+        ):
             layout.operator(name)
         layout.operator_menu_enum(ids.SHOW_PART, "part")
 

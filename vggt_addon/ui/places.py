@@ -6,6 +6,7 @@ This module imports bpy beyond the standard library.
 import os
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 
 import bpy
@@ -31,6 +32,16 @@ def user_folder(name: str, *, create: bool = True) -> Path:
         among = found or bpy.utils.resource_path("USER")
         raise UserError(f"Nothing can be written to your own files of Blender in {among}: make that folder writable.")
     return Path(found)
+
+
+def job_folder() -> Path:
+    """A new folder for one job. Raises UserError."""
+    folder = user_folder("jobs") / uuid.uuid4().hex
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise UserError(f"Nothing can be written to {folder.parent}: {error.strerror}.", repr(error)) from error
+    return folder
 
 
 def session_folder() -> Path:

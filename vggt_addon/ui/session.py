@@ -43,6 +43,7 @@ class ActiveRun:
     scene: int  # session_uid of the scene that it was asked for in: its name may change meanwhile
     status: JobStatus
     chosen: Chosen | None = None  # None until the worker has decided
+    root: int = 0  # session_uid of the root whose capture the photos are added to; 0: they become one of their own
 
 
 class Session:
@@ -124,16 +125,27 @@ class Session:
             self._runner.cancel(self._plan_job)
         self._plan_job, self.planned, self.plan_problem = "", None, ""
 
-    def start(self, folder: Path, name: str, scene: int, photos: Sequence[str], settings: RunSettings) -> None:
-        """Start a run in `folder`, which is its own and exists."""
+    def start(
+        self,
+        folder: Path,
+        name: str,
+        scene: int,
+        photos: Sequence[str],
+        settings: RunSettings,
+        *,
+        capture: Path | None = None,
+        root: int = 0,
+    ) -> None:
+        """Start a run in `folder`, which is its own and exists; see ActiveRun. `capture` is that of `root`."""
         from ..jobs.protocol import Run
 
         self.forget_plan()
         self.message = None
         job = uuid.uuid4().hex
         status = JobStatus(job=job, kind="run", state=JobState.QUEUED)
-        self.run = ActiveRun(job, folder, name, scene, status)
-        self.runner.submit(Run(job=job, folder=str(folder), photos=tuple(photos), settings=settings))
+        self.run = ActiveRun(job, folder, name, scene, status, root=root)
+        there = "" if capture is None else str(capture)
+        self.runner.submit(Run(job=job, folder=str(folder), photos=tuple(photos), settings=settings, capture=there))
 
     def cancel(self) -> None:
         """Ask the worker to stop the run; its end comes with `step`."""

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import bpy
 from bpy.app.translations import pgettext_rpt as tell
-from bpy.props import BoolProperty, EnumProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
 
+from ...errors import UserError
 from .. import controller, ids
 from ..panels.capture import capture_at_hand
+from .photos import FILTER, chosen_files
 
 
 class _OnCapture:
@@ -86,19 +88,63 @@ class VGGT_OT_rebuild_capture(_OnIdleCapture, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Build it anew where its folder is known."""
-        from ...reconstruction_files import FILE_NAME
-        from ...scene.keep import capture_folder
-
         root = capture_at_hand(context)
-        folder = capture_folder(root)
+        folder = _folder(self, root)
         if folder is None:
-            self.report({"ERROR"}, tell("It is not known where this capture lies: open its folder with Open Capture."))
-            return {"CANCELLED"}
-        if not (folder / FILE_NAME).is_file():
-            self.report({"ERROR"}, tell("The capture's folder is not there any more: {folder}.").format(folder=folder))
             return {"CANCELLED"}
         controller.open_capture(folder, context.scene, replace=root)
         return {"FINISHED"}
+
+
+class VGGT_OT_add_to_capture(_OnIdleCapture, bpy.types.Operator):
+    """Choose more photos of the same place: each gets a camera and a relief in this capture, and nothing else moves"""
+
+    bl_idname = ids.ADD_TO_CAPTURE
+    bl_label = "Add Photos to Capture"
+    bl_options = {"REGISTER"}  # noqa: RUF012 - the scene that comes later is an undo step of its own
+
+    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE", "HIDDEN"})
+    files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE", "HIDDEN"})
+    filter_glob: StringProperty(default=FILTER, options={"HIDDEN"})
+    filter_image: BoolProperty(default=True, options={"HIDDEN"})
+    filter_movie: BoolProperty(default=True, options={"HIDDEN"})
+    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Open the file browser."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Place them in the background."""
+        root, photos = capture_at_hand(context), [str(path) for path in chosen_files(self)]
+        if not photos:
+            self.report({"WARNING"}, tell("No photos were chosen."))
+            return {"CANCELLED"}
+        folder = _folder(self, root)
+        if folder is None:
+            return {"CANCELLED"}
+        try:
+            controller.start_adding(context.scene, root, folder, photos)
+        except UserError as error:
+            self.report({"ERROR"}, error.sentence)
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+def _folder(operator: bpy.types.Operator, root: bpy.types.Object) -> Path | None:
+    """Where the capture of `root` lies; None, and a word on why, where that is not known or it is gone."""
+    from ...reconstruction_files import FILE_NAME
+    from ...scene.keep import capture_folder
+
+    folder = capture_folder(root)
+    if folder is not None and (folder / FILE_NAME).is_file():
+        return folder
+    sentence = tell("It is not known where this capture lies: open its folder with Open Capture.")
+    if folder is not None:
+        sentence = tell("The capture's folder is not there any more: {folder}.").format(folder=folder)
+    operator.report({"ERROR"}, sentence)
+    return None
 
 
 class VGGT_OT_remove_capture(_OnIdleCapture, bpy.types.Operator):
@@ -181,6 +227,7 @@ class VGGT_OT_look_through(_OnCapture, bpy.types.Operator):
 
 CLASSES = (
     VGGT_OT_open_capture,
+    VGGT_OT_add_to_capture,
     VGGT_OT_rebuild_capture,
     VGGT_OT_remove_capture,
     VGGT_OT_show_part,

@@ -67,7 +67,7 @@ class VGGT_OT_add_photos(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Add what was chosen."""
-        return report_added(self, *add_photos(context, _chosen(self)))
+        return report_added(self, *add_photos(context, chosen_files(self)))
 
 
 class VGGT_OT_add_folder(bpy.types.Operator):
@@ -114,7 +114,7 @@ class VGGT_OT_drop_photos(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Add them."""
-        return report_added(self, *add_photos(context, _chosen(self)))
+        return report_added(self, *add_photos(context, chosen_files(self)))
 
 
 def show_panel(area: bpy.types.Area | None) -> None:
@@ -144,7 +144,8 @@ class VGGT_FH_photos(bpy.types.FileHandler):
         return context.area is not None and context.area.type == "VIEW_3D"
 
 
-def _chosen(operator: Any) -> list[Path]:
+def chosen_files(operator: Any) -> list[Path]:
+    """The photos and clips that the file browser, or a drop, has handed to the operator."""
     folder = Path(bpy.path.abspath(operator.directory))
     paths = [folder / file.name for file in operator.files if file.name]
     taken = [path for path in paths if path.suffix.lower() in TAKEN and not path.name.casefold().endswith(MASK_ENDING)]

@@ -60,6 +60,7 @@ class VGGT_PT_capture(InSidebar, bpy.types.Panel):
         _draw_parts(layout, root)
         _draw_colors(layout, context)
         layout.operator(ids.LOOK_THROUGH, icon="VIEW_CAMERA")
+        layout.operator(ids.ADD_TO_CAPTURE, icon="ADD")
         row = layout.row(align=True)
         row.operator(ids.REBUILD_CAPTURE, icon="FILE_REFRESH")
         row.operator(ids.REMOVE_CAPTURE, icon="TRASH")
