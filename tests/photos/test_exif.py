@@ -1,11 +1,13 @@
 """The focal prior: from the 35 mm equivalent, from the sensor's resolution, or none."""
 
+import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 
 from vggt_addon.photos.read import probe
 
@@ -132,3 +134,37 @@ def test_damaged_exif_is_no_damaged_photo(tmp_path: Path) -> None:
     Image.new("RGB", (64, 48), (200, 10, 10)).save(path, exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff garbage")
     photo = probe(path)
     assert (photo.width, photo.height, photo.orientation, photo.focal_prior) == (64, 48, 1, None)
+
+
+def _png(path: Path, kind: bytes = b"", content: bytes = b"") -> Path:
+    """A PNG with that chunk, if any, behind its pixels."""
+    Image.new("RGB", (360, 240)).save(path)
+    if kind:
+        data = path.read_bytes()
+        chunk = struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        path.write_bytes(data[:-12] + chunk + data[-12:])
+    return path
+
+
+def test_a_pngs_pixels_are_not_decoded_to_look_at_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Pillow does where it finds no EXIF before them: seconds and gigabytes for a folder of large ones."""
+    plain = _png(tmp_path / "a.png")
+    dated = _png(tmp_path / "b.png", b"tEXt", b"date:create\x002026-11-21")  # as ImageMagick writes
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", lambda image: pytest.fail("decoded"))
+    for path in (plain, dated):
+        photo = probe(path)
+        assert (photo.orientation, photo.shown_as_is) == (1, True)
+
+
+def test_what_a_png_says_behind_its_pixels_counts(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[BASE.Orientation] = 6
+    block = exif.tobytes().removeprefix(b"Exif\0\0")
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    raw = b"\nexif\n%8d\n%s\n" % (len(block), block.hex().encode())
+    for kind, content in {
+        b"eXIf": block,
+        b"iTXt": b"XML:com.adobe.xmp\0\0\0\0\0" + xmp,
+        b"tEXt": b"Raw profile type exif\0" + raw,
+    }.items():
+        assert probe(_png(tmp_path / "a.png", kind, content)).orientation == 6, kind

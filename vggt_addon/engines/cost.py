@@ -2,17 +2,18 @@
 
 Rates are processor seconds on one core of the machine on which they were measured (AMD EPYC, two cores, 2026-11, the
 example sets and figures in docs/benchmarks.md); `pace` carries them over to this one.
-This module imports nothing beyond the standard library and numpy.
+This module imports nothing beyond the standard library and numpy; its neighbours import Pillow.
 """
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
 
 from ..photos.photo import Photo
+from ..photos.strips import open_at_once
 
 GIGABYTE = 1e9
 READING = 0.001e-6  # a pixel of the photos: hash and header; disks that are slower than that are not known of
@@ -29,7 +30,7 @@ def cores(threads: int = 0) -> int:
 
 
 def photos_at_once(threads: int = 0) -> int:
-    """How many photos are worked on side by side, where each takes memory: see photos.gather.threads."""
+    """How many photos are worked on side by side, where each takes memory: see photos.strips.threads."""
     return min(cores(threads), threads or 8)
 
 
@@ -47,12 +48,12 @@ def pace() -> float:
     return float(np.sqrt(ratios[0] * ratios[1]))
 
 
-def pictures_seconds(photos: Iterable[Photo], threads: int = 0) -> float:
+def pictures_seconds(photos: Sequence[Photo], threads: int = 0) -> float:
     """How long it takes to read the photos, and to write copies of those that Blender cannot show."""
     seconds = 0.0
     for photo in photos:
         seconds += photo.width * photo.height * (READING + DECODING + (0.0 if photo.shown_as_is else COPYING))
-    return seconds * pace() / photos_at_once(threads)
+    return seconds * pace() / min(cores(threads), open_at_once(photos, threads))
 
 
 def finishing_seconds(pixels: int) -> float:

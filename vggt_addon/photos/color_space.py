@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from .avif_color import NOT_SAID, read_code_points
-from .exif import DAMAGED
+from .exif import DAMAGED, exif_block
 from .icc_profile import ADOBE_RGB, BT_2020, DISPLAY_P3, is_srgb, make_profile
 
 _PRIMARIES = {9: BT_2020, 12: DISPLAY_P3}  # H.273, colour primaries; the others are, or are taken for, sRGB's
@@ -57,7 +57,7 @@ def _code_points(image: Image.Image) -> tuple[int, int]:
 def _is_adobe_rgb(image: Image.Image) -> bool:
     """Whether EXIF says so: cameras write no profile, but Interoperability "R03" (DCF 2.0, optional colour space)."""
     try:
-        index = image.getexif().get_ifd(ExifTags.IFD.Interop).get(_INTEROPERABILITY_INDEX)
+        index = exif_block(image).get_ifd(ExifTags.IFD.Interop).get(_INTEROPERABILITY_INDEX)
     except DAMAGED:
         return False
     return isinstance(index, str) and index.startswith("R03")

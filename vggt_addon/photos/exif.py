@@ -17,6 +17,10 @@ from .sensors import sensor_width
 # What Pillow raises where a file is not as its format says.
 DAMAGED = (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, ArithmeticError, EOFError, struct.error)
 _MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # FocalPlaneResolutionUnit: inch, cm, mm, micrometre
+# PNG's chunks that may hold EXIF or the orientation, and what the text among them begins with.
+_TELLING = (b"eXIf", b"iTXtXML:com.adobe.xmp\0", b"tEXtRaw profile type exif\0", b"zTXtRaw profile type exif\0")
+_LONGEST_TELLING = 22  # bytes of these beginnings
+_MOST_CHUNKS = 100_000  # programs write one for every 8 kB of pixels
 _FILM_WIDTH = 36.0  # mm: the long side of the frame that "35 mm equivalent" refers to
 _ALIKE = 0.08  # relative: equivalents are whole millimetres, and some makers count along the diagonal
 
@@ -33,7 +37,7 @@ class ExifFacts:
 def read_exif(image: Image.Image) -> ExifFacts:
     """Orientation, focal prior and lens of an opened image; `image.size` is the stored, not the upright, size."""
     try:
-        main = image.getexif()
+        main = exif_block(image)
         camera = main.get_ifd(ExifTags.IFD.Exif)
     except DAMAGED:
         return ExifFacts(1, None, "")  # a damaged EXIF block does not make a damaged photo
@@ -43,6 +47,35 @@ def read_exif(image: Image.Image) -> ExifFacts:
         focal_prior=_focal_prior(main, camera, image.size),
         lens=_lens(main, camera),
     )
+
+
+def exif_block(image: Image.Image) -> Image.Exif:
+    """Of the opened image, whose pixels are not decoded for it. Raises one of DAMAGED."""
+    if image.format != "PNG" or "exif" in image.info or _says_more_behind_the_pixels(image):
+        return image.getexif()
+    return Image.Image.getexif(image)  # without PNG's own look behind the pixels, which decodes them
+
+
+def _says_more_behind_the_pixels(image: Image.Image) -> bool:
+    """Whether a PNG, read up to its pixels, has EXIF after them, or text in which programs hide it."""
+    file = getattr(image, "fp", None)
+    if file is None:
+        return True  # its pixels are decoded already
+    place = file.tell()
+    try:
+        file.seek(8)
+        for _ in range(_MOST_CHUNKS):
+            head = file.read(8)
+            if len(head) < 8:
+                return False
+            (length,) = struct.unpack_from(">I", head)
+            behind, begin = file.tell() > place, head[4:] + file.read(min(length, _LONGEST_TELLING))
+            if behind and begin.startswith(_TELLING):
+                return True
+            file.seek(length + 4 - (len(begin) - 4), 1)
+        return True
+    finally:
+        file.seek(place)
 
 
 def _number(value: Any) -> float | None:

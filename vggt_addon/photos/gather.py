@@ -5,7 +5,6 @@ This module imports nothing beyond the standard library, but its neighbours impo
 PyAV.
 """
 
-import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from .files import find_each
 from .masks import unused_masks, with_mask
 from .photo import Photo
 from .read import probe
+from .strips import threads
 
 if TYPE_CHECKING:
     from .clip_frames import ClipFrames
@@ -45,14 +45,6 @@ class UnreadablePhoto:
 
     path: Path  # absolute
     sentence: str  # why, for the artist
-
-
-def threads(asked: int = 0) -> int:
-    """How many photos are worked on at once: as many as asked for, else one per core and at most 8.
-
-    Pillow, numpy and OpenCV release the interpreter while they compute; beyond 8 photos at once memory is what lacks.
-    """
-    return asked or max(1, min(8, os.cpu_count() or 1))
 
 
 def probe_all(

@@ -51,26 +51,40 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     A grey or palette picture may have an RGB profile. Where the profile cannot be read or does not fit the picture,
     the numbers are taken as they are, as any other program does.
     """
-    try:
-        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        mode = _MODES.get(opened.profile.xcolor_space)
-        if mode == "RGB" and image.mode != "RGB":
-            image = image.convert("RGB")
-        if mode == image.mode:
-            return _converted(image, opened)
-    except _UNUSABLE:
-        return image.convert("RGB")  # the profile cannot be read
-    return image.convert("RGB")  # it is for pictures of another kind
+    mode, transform = _transform(profile)
+    if mode == "RGB" and image.mode != "RGB":
+        image = image.convert("RGB")
+    return image.convert("RGB") if transform is None or mode != image.mode else _applied(transform, image)
 
 
 def lab_to_srgb(image: Image.Image) -> Image.Image:
     """A picture of mode LAB as 8-bit RGB in sRGB."""
-    return _converted(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+    return _applied(_lab_transform(), image)
 
 
-def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    srgb = ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(image, profile, srgb, _INTENT, outputMode="RGB", flags=_FLAGS)
+@functools.lru_cache(maxsize=16)  # photos of one camera have one profile, and it is asked for each of their strips
+def _transform(profile: bytes) -> tuple[str | None, ImageCms.ImageCmsTransform | None]:
+    """The mode of the pictures that `profile` is for, and what makes sRGB of these; None for what cannot be read."""
+    mode = None
+    try:
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = _MODES.get(opened.profile.xcolor_space)
+        return mode, None if mode is None else _built(opened, mode)
+    except _UNUSABLE:
+        return mode, None
+
+
+@functools.cache
+def _lab_transform() -> ImageCms.ImageCmsTransform:
+    return _built(ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), "LAB")
+
+
+def _built(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB", _INTENT, _FLAGS)
+
+
+def _applied(transform: ImageCms.ImageCmsTransform, image: Image.Image) -> Image.Image:
+    converted = ImageCms.applyTransform(image, transform)
     if converted is None:  # as the types have it, though only a conversion in place gives none
         raise ValueError("no picture came of the conversion")
     return converted
@@ -82,16 +96,14 @@ def is_srgb(profile: bytes) -> bool:
 
     Its description is not asked: "linear sRGB" has other numbers, and sRGB goes by many names.
     """
-    try:
-        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        mode = _MODES.get(opened.profile.xcolor_space)
-        if mode not in ("RGB", "L"):
-            return mode is None
-        samples = _SAMPLES if mode == "RGB" else _SAMPLES[:, :1].repeat(3, axis=1)
-        image = Image.fromarray(samples[None]).convert(mode)
-        difference = np.asarray(_converted(image, opened), np.int16)[0] - samples
-    except _UNUSABLE:
+    mode, transform = _transform(profile)
+    if mode is None or transform is None:
         return True
+    if mode not in ("RGB", "L"):
+        return False
+    samples = _SAMPLES if mode == "RGB" else _SAMPLES[:, :1].repeat(3, axis=1)
+    image = Image.fromarray(samples[None]).convert(mode)
+    difference = np.asarray(_applied(transform, image), np.int16)[0] - samples
     return bool(np.abs(difference).max() <= _ALIKE)
 
 

@@ -19,9 +19,11 @@ from PIL import Image
 from ..errors import PhotoError
 from ..photo_names import EXTENSIONS, MASK_ENDING, MASKS_FOLDER, photos_in
 from .exif import read_exif
-from .opening import opened
+from .opening import UNSUSPICIOUS, opened
 from .photo import Photo
-from .read import TURNS, opacity, upright
+from .read import opacity
+from .srgb import is_deep, is_transparent, with_alpha
+from .strips import TURNS, largest_value, upright_pixels
 
 logger = logging.getLogger(__name__)
 USED = 128  # of 255: what is at least as light is used
@@ -128,8 +130,13 @@ def _masks_in(folder: Path) -> list[Path]:
 
 
 def _fits(size: tuple[int, int], photo: Photo) -> bool:
-    """Whether a picture of `size` has the photo's shape, up to the rounding of its sides."""
+    """Whether a picture of `size` has the photo's shape, up to the rounding of its sides, and is not far larger.
+
+    For memory is counted by photos: a hostile mask may not have many times their pixels.
+    """
     width, height = size
+    if width * height > max(UNSUSPICIOUS, photo.width * photo.height):
+        return False
     return abs(width * photo.height - height * photo.width) <= max(photo.width, photo.height)
 
 
@@ -137,22 +144,31 @@ def _drawn(photo: Photo, file: Path) -> NDArray[np.uint8]:
     """The mask in `file` at the photo's size, upright: (height, width) uint8."""
     size = (photo.width, photo.height)
     with opened(file, drawn_for=photo.width * photo.height) as image:
-        turned = _grey(upright(image, read_exif(image).orientation))
-        if not _fits(turned.size, photo) and photo.orientation in TURNS:
-            turned = turned.transpose(TURNS[photo.orientation])  # drawn on the photo as the file holds it
-        if not _fits(turned.size, photo):
+        if not (_fits(image.size, photo) or _fits(image.size[::-1], photo)):
             raise PhotoError(f"{file.name} has changed while it was in use: try again.")
-        drawn = np.asarray(turned if turned.size == size else turned.resize(size, Image.Resampling.BILINEAR))
+        half = _half(image) if is_deep(image) else 0.0
+        stored = upright_pixels(image, read_exif(image).orientation, lambda strip: _grey(strip, half))
+        drawn = Image.fromarray(stored)
+        if not _fits(drawn.size, photo) and photo.orientation in TURNS:
+            drawn = drawn.transpose(TURNS[photo.orientation])  # drawn on the photo as the file holds it
+        if not _fits(drawn.size, photo):
+            raise PhotoError(f"{file.name} has changed while it was in use: try again.")
+        drawn = drawn if drawn.size == size else drawn.resize(size, Image.Resampling.BILINEAR)
+    pixels = np.asarray(drawn)
     # Programs that label pixels write 1 for what they found, which is as black as 0 to the eye.
-    return drawn * np.uint8(255) if drawn.max() == 1 else drawn
+    return pixels * np.uint8(255) if pixels.max() == 1 else pixels
 
 
-def _grey(image: Image.Image) -> Image.Image:
+def _half(image: Image.Image) -> float:
+    """From where on greys of more than 8 bit are used; floats reach 1, as do the labels that programs write."""
+    return 0.5 if largest_value(image) <= 1 else 32767.5
+
+
+def _grey(image: Image.Image, half: float) -> Image.Image:
     """Mode L; what is transparent in a mask is black, like a layer that was painted white on nothing."""
-    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        deep = np.asarray(image, np.float32)
-        return Image.fromarray(np.uint8(255 * (deep > (0 if deep.max() <= 1 else 32767))))
-    if image.mode not in ("LA", "PA", "RGBA") and "transparency" not in image.info:
+    if is_deep(image):
+        return Image.fromarray(np.uint8(255 * (np.asarray(image, np.float32) > half)))
+    if not is_transparent(image):
         return image.convert("L")
-    painted = image.convert("LA")
-    return Image.composite(painted.getchannel("L"), Image.new("L", painted.size, 0), painted.getchannel("A"))
+    painted = with_alpha(image)
+    return Image.composite(painted.convert("L"), Image.new("L", painted.size, 0), painted.getchannel("A"))

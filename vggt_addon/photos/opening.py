@@ -17,7 +17,7 @@ from ..errors import PhotoError
 from .exif import DAMAGED
 
 MAX_PIXELS = 400_000_000  # beyond any camera; a small file that claims more is an attack on memory
-_UNSUSPICIOUS = 20_000_000  # pixels: what memory there is for every photo, whatever its file is like
+UNSUSPICIOUS = 20_000_000  # pixels: what memory there is for every photo, whatever its file is like
 _MOST_PER_BYTE = 1000  # pixels of a larger one in each byte of its file; photos have less than 100
 MIN_SIDE = 16  # pixels: nothing can be matched in less
 KINDS = "JPEG, PNG, WebP, TIFF, HEIC or AVIF"
@@ -65,7 +65,7 @@ def opened(path: Path, *, drawn_for: int = 0) -> Iterator[Image.Image]:
 
 def _check_size(width: int, height: int, length: int, name: str, drawn_for: int) -> None:
     """Raises PhotoError where no photo has so many or so few pixels, or not in a file of `length` bytes."""
-    if width * height > min(MAX_PIXELS, max(_UNSUSPICIOUS, _MOST_PER_BYTE * length, drawn_for)):
+    if width * height > min(MAX_PIXELS, max(UNSUSPICIOUS, _MOST_PER_BYTE * length, drawn_for)):
         raise PhotoError(f"{name} claims {width} x {height} pixels, more than any photo of its kind has.")
     if min(width, height) < MIN_SIDE:
         raise PhotoError(f"{name} has only {width} x {height} pixels, too few to work with.")

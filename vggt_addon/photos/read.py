@@ -16,18 +16,9 @@ from .exif import DAMAGED, read_exif
 from .opening import opened
 from .photo import Photo
 from .srgb import is_plain, opacity_of, srgb_on_white
+from .strips import orientation_left
 
 _BLENDER_READS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF")  # MPO: a JPEG with a second picture behind the first
-_TURNED_BY_ITSELF = ("TIFF", "HEIF")  # formats that Pillow or pillow-heif turns upright, sizes included
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}  # by EXIF orientation; not exif_transpose, which also writes EXIF anew and fails where it is damaged
 
 
 def probe(path: Path) -> Photo:
@@ -38,7 +29,7 @@ def probe(path: Path) -> Photo:
         plain = image.format in _BLENDER_READS and pictures == 1 and is_plain(image)
         facts = read_exif(image)
         width, height = image.size
-        if facts.orientation >= 5 and image.format not in _TURNED_BY_ITSELF:
+        if orientation_left(image, facts.orientation) >= 5:
             width, height = height, width
         remark = _remark(path.name, pictures, hdr(image))
     return Photo(
@@ -86,7 +77,7 @@ def decode(photo: Photo, at_least: int | None = None, *, to_the_pixel: bool = Tr
     with opened(photo.path) as image:
         profile = color_profile(image)
         factor = 1 if at_least is None else _shrink_while_decoding(image, at_least, to_the_pixel)
-        pixels = np.asarray(srgb_on_white(upright(image, photo.orientation), profile), dtype=np.uint8)
+        pixels = srgb_on_white(image, photo.orientation, profile)
     _check_unchanged(photo, pixels, factor)
     return pixels
 
@@ -97,8 +88,7 @@ def opacity(photo: Photo) -> NDArray[np.uint8] | None:
     None where `decode` knows of no transparency. Raises PhotoError as that does.
     """
     with opened(photo.path) as image:
-        found = opacity_of(upright(image, photo.orientation))
-        opaque = None if found is None else np.asarray(found, dtype=np.uint8)
+        opaque = opacity_of(image, photo.orientation)
     if opaque is not None:
         _check_unchanged(photo, opaque, 1)
     return opaque
@@ -122,12 +112,6 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
-
-
-def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The opened `image` turned as its EXIF `orientation` says, unless its format turns by itself."""
-    turn = None if image.format in _TURNED_BY_ITSELF else TURNS.get(orientation)
-    return image if turn is None else image.transpose(turn)
 
 
 def _shrink_while_decoding(image: Image.Image, at_least: int, to_the_pixel: bool) -> int:

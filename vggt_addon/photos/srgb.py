@@ -4,29 +4,36 @@ This module imports Pillow and numpy beyond the standard library.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from .color_space import color_profile
 from .icc_profile import lab_to_srgb, to_srgb
+from .strips import largest_value, upright_pixels
 
 _TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
-def srgb_on_white(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """`image` as 8-bit RGB in sRGB; its numbers mean what `profile` says, or None: sRGB. See `read.decode`."""
-    if is_deep(image):
-        image = _eight_bit(image)
-    if not is_transparent(image):
-        return _srgb(image, profile)
-    rgba = _rgba(image)
-    color = _srgb(rgba, profile)
-    color.putalpha(rgba.getchannel("A"))
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), color).convert("RGB")
+def srgb_on_white(image: Image.Image, orientation: int, profile: bytes | None) -> NDArray[np.uint8]:
+    """The opened `image`, turned as EXIF's `orientation` says, as (h, w, 3) sRGB.
+
+    Its numbers mean what `profile` says, or None: sRGB. See `read.decode`.
+    """
+    white = max(_usual_white(image), largest_value(image)) if is_deep(image) else 0.0
+
+    def convert(strip: Image.Image) -> Image.Image:
+        if is_deep(strip):
+            strip = _eight_bit(strip, white)
+        return _on_white(strip, profile) if is_transparent(strip) else _srgb(strip, profile)
+
+    return upright_pixels(image, orientation, convert)
 
 
-def opacity_of(image: Image.Image) -> Image.Image | None:
-    """What `srgb_on_white` lays on white, as mode L: 0 where there is nothing; None where nothing is transparent."""
-    return None if is_deep(image) or not is_transparent(image) else _rgba(image).getchannel("A")
+def opacity_of(image: Image.Image, orientation: int) -> NDArray[np.uint8] | None:
+    """(h, w): 0 where `srgb_on_white` shows but white, 255 where none of it; None where nothing is transparent."""
+    if is_deep(image) or not is_transparent(image):
+        return None
+    return upright_pixels(image, orientation, lambda strip: with_alpha(strip).getchannel("A"))
 
 
 def is_plain(image: Image.Image) -> bool:
@@ -46,8 +53,16 @@ def is_transparent(image: Image.Image) -> bool:
     return image.mode in _TRANSPARENT_MODES or "transparency" in image.info
 
 
-def _rgba(image: Image.Image) -> Image.Image:
+def with_alpha(image: Image.Image) -> Image.Image:
+    """A transparent picture as RGBA."""
     return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+
+
+def _on_white(image: Image.Image, profile: bytes | None) -> Image.Image:
+    rgba = with_alpha(image)
+    color = _srgb(rgba, profile)
+    color.putalpha(rgba.getchannel("A"))
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), color).convert("RGB")
 
 
 def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -62,12 +77,11 @@ def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return to_srgb(image, profile)
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
+def _usual_white(image: Image.Image) -> float:
+    return 65535.0 if image.mode.startswith("I") else 1.0
+
+
+def _eight_bit(image: Image.Image, white: float) -> Image.Image:
     """Greys of 16 bit by their range; of 32 bit and floats, which have none, by theirs if that is larger than usual."""
-    values = np.asarray(image, dtype=np.float32)
-    usual = 65535.0 if image.mode.startswith("I") else 1.0
-    finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0) if image.mode == "F" else values
-    peak = max(usual, float(finite.max()))
-    if image.mode == "F":
-        finite = np.where(values == np.inf, np.float32(peak), finite)
-    return Image.fromarray(np.uint8(np.clip(finite / peak, 0, 1) * 255 + 0.5))
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0.0, posinf=white, neginf=0.0)
+    return Image.fromarray(np.uint8(np.clip(values / white, 0, 1) * 255 + 0.5))

@@ -17,6 +17,7 @@ from vggt_addon.engines.vggt import preprocess
 from vggt_addon.engines.vggt.framing import Framing, Mode, frame_photos
 from vggt_addon.engines.vggt.preprocess import grid_colors, load_inputs, render
 from vggt_addon.errors import Cancelled, PhotoError
+from vggt_addon.photos import strips
 from vggt_addon.photos.masks import with_mask
 from vggt_addon.photos.photo import Photo
 from vggt_addon.photos.read import probe
@@ -301,7 +302,7 @@ def test_loading_does_not_depend_on_threads_and_tells_how_far_it_is(
     told: list[float] = []
     many = load_inputs(mixed, frame(mixed), lambda stage, done: told.append(done), at_once=4)
     assert told == [0.25, 0.5, 0.75, 1.0]
-    monkeypatch.setattr(preprocess, "_PIXELS_AT_ONCE", 1)  # photos as large as memory: one after the other
+    monkeypatch.setattr(strips, "PIXELS_AT_ONCE", 1)  # photos as large as memory: one after the other
     names: set[str] = set()
     render_once = preprocess.render
 

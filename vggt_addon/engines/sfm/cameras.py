@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError, UnreadablePhotosError
-from ...photos.gather import threads
 from ...photos.photo import Photo
+from ...photos.strips import open_at_once
 from ...progress import Cancel, Progress, span
 from ...reconstruction import Json, LeftOut, Lens, SolveReport
 from ...settings import EngineSettings
@@ -126,7 +126,7 @@ def _attempt(
     lenses: tuple[LensFolder, ...] = plan_copies(photos, attempt.copy_size)
     copies = workspace / f"copies_{attempt.copy_size}"
     if not copies.exists():
-        write_copies(photos, lenses, copies, threads(settings.threads), span(progress, 0.0, 0.1), cancel)
+        write_copies(photos, lenses, copies, open_at_once(photos, settings.threads), span(progress, 0.0, 0.1), cancel)
     return run_attempt(
         attempt,
         lenses,

@@ -14,8 +14,8 @@ import numpy as np
 
 from ...errors import EngineError, PhotoError
 from ...geometry.raster import Raster, fit_raster
-from ...photos.gather import threads
 from ...photos.photo import Photo
+from ...photos.strips import open_at_once, threads
 from ...progress import Cancel, Progress, check, span
 from ...reconstruction import LeftOut, Reconstruction, View
 from ...settings import EngineSettings
@@ -80,7 +80,8 @@ def _pictures(
             return error
 
     placed, left_out, pictures = [], [], []
-    with ThreadPoolExecutor(threads(settings.threads)) as pool:
+    at_once = open_at_once((view.photo for view in cameras.placed), settings.threads)
+    with ThreadPoolExecutor(at_once) as pool:
         for view, made in zip(cameras.placed, pool.map(make, range(len(cameras.placed))), strict=True):
             check(cancel)
             if isinstance(made, PhotoError):

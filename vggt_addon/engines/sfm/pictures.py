@@ -41,18 +41,22 @@ def make_picture(view: PlacedPhoto, raster: Raster, folder: Path, longest: int =
     # Twice the grid is enough to average from where no copy at full size is to be written.
     enough = 2 * max(raster.width, raster.height)
     pixels = decode(photo, at_least=(max(longest, enough) if longest else None) if copied else enough)
-    ratio = pixels.shape[1] / photo.width
     if straighten:
+        ratio = pixels.shape[1] / photo.width
         pixels = undistort(pixels, scale_pixels(ratio, ratio) @ view.intrinsics, view.distortion)
+    path = write_upright_copy(pixels, photo.name, folder, longest) if copied else photo.path
+    color = _small(pixels, pixels.shape[1] / photo.width, raster)
+    del pixels  # the mask may be as large
+    return MadePicture(path, color, _mask(view, raster, straighten))
+
+
+def _small(pixels: NDArray[np.uint8], ratio: float, raster: Raster) -> NDArray[np.uint8]:
+    """The photo at the raster's pixels, from a picture of it that is `ratio` as large."""
     picture = Image.fromarray(pixels)
-    path = photo.path
-    if copied:
-        path = write_upright_copy(pixels, photo.name, folder, longest)
     left, top, right, bottom = (edge * ratio for edge in raster.box)
     box = (max(left, 0.0), max(top, 0.0), min(right, float(picture.width)), min(bottom, float(picture.height)))
     # A plain area average: it neither rings nor shifts, so a patch of one colour keeps that colour.
-    color = picture.resize((raster.width, raster.height), Image.Resampling.BOX, box=box)
-    return MadePicture(path, np.asarray(color, np.uint8), _mask(view, raster, straighten))
+    return np.asarray(picture.resize((raster.width, raster.height), Image.Resampling.BOX, box=box), np.uint8)
 
 
 def _mask(view: PlacedPhoto, raster: Raster, straighten: bool) -> NDArray[np.bool_] | None:

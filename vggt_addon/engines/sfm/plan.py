@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ...errors import EngineError
 from ...geometry.raster import fit_raster
 from ...photos.photo import Photo
+from ...photos.strips import open_at_once
 from ...settings import EngineSettings
 from ..base import EnginePlan
 from ..cost import GIGABYTE, cores, duration, finishing_seconds, pace, photos_at_once, pictures_seconds, plan_sentence
@@ -29,6 +30,7 @@ SIDE_BY_SIDE = 0.9  # share of the cores that are busy on average, by their numb
 
 # Bytes, of resident memory.
 PROCESS = 140e6  # this process with its libraries; the solver's takes as much
+PICTURE_AT_WORK = 10.0  # a pixel of a photo, for each that is open at once: read, straightened and written again
 DETAILS_AT_WORK = 230.0  # a pixel of a working copy, for each photo that is worked on
 DENSE_KEPT = 40.0  # a pixel of the depth maps
 DENSE_AT_WORK = 256.0  # a pixel of a depth map, for each photo that is worked on
@@ -59,9 +61,11 @@ def cost(photos: Sequence[Photo], settings: EngineSettings) -> Cost:
     more = _cameras(second, photos, settings, shared) if second else 0.0
     sizes = _copy_sizes(second or first, photos)
     finding = 2 * PROCESS + DETAILS_AT_WORK * sum(sorted(sizes)[-at_once:])
+    open_now = open_at_once(photos, settings.threads)
+    pictures = PROCESS + PICTURE_AT_WORK * sum(sorted(photo.width * photo.height for photo in photos)[-open_now:])
     measuring = PROCESS + DENSE_KEPT * sum(pixels)
     measuring += DENSE_AT_WORK * sum(sorted(pixels)[-photos_at_once(settings.threads) :])
-    return Cost(seconds, more, max(finding, measuring, PROCESS + FINISHING * sum(pixels)))
+    return Cost(seconds, more, max(finding, pictures, measuring, PROCESS + FINISHING * sum(pixels)))
 
 
 def make_plan(photos: Sequence[Photo], settings: EngineSettings) -> EnginePlan:

@@ -78,10 +78,11 @@ def write_copies(
         raster = copy.raster
         try:
             pixels = decode(photos[copy.photo], at_least=max(raster.width, raster.height))
+            picture = Image.fromarray(pixels).convert("L")
+            del pixels  # the mask may be as large
             used = mask(photos[copy.photo])
         except PhotoError as error:
             return error.sentence
-        picture = Image.fromarray(pixels).convert("L")
         ratio = picture.width / photos[copy.photo].width  # the decoder may have shrunk it already
         picture = picture.resize(
             (raster.width, raster.height), Image.Resampling.LANCZOS, box=_scaled_box(raster, ratio, picture.size)

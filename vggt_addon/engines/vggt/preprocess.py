@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...errors import PhotoError, UnreadablePhotosError
-from ...photos.gather import threads
 from ...photos.masks import USED, mask, on_white
 from ...photos.photo import Photo
 from ...photos.read import decode
+from ...photos.strips import open_at_once
 from ...progress import Cancel, Progress, check, never, no_progress
 from .framing import Framing
 
 _STRIP_PIXELS = 4_000_000  # what is resized at once; Pillow takes 4 bytes for each
-_PIXELS_AT_ONCE = 150_000_000  # of the photos open side by side; while one is decoded, a pixel costs about 14 bytes
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def load_inputs(
     cancel: Cancel = never,
     at_once: int = 0,
 ) -> LoadedPhotos:
-    """Read every photo once, `at_once` side by side (0: see `photos.gather.threads`; fewer where photos are huge).
+    """Read every photo once, `at_once` side by side (0: one per core; fewer where photos are huge).
 
     A full-size picture lives only while its photo is worked on. Raises UnreadablePhotosError, naming all of them, where
     files are gone, changed or damaged; Cancelled on request (a photo that is being read is finished first).
@@ -62,8 +61,7 @@ def load_inputs(
         images[index] = render(picture, framings[index])
         return grid_colors(picture, framings[index]), None if used is None else grid_mask(used, framings[index])
 
-    largest = max(photo.width * photo.height for photo in photos)
-    with ThreadPoolExecutor(max(1, min(threads(at_once), _PIXELS_AT_ONCE // largest))) as pool:
+    with ThreadPoolExecutor(open_at_once(photos, at_once)) as pool:
         for index, loaded in enumerate(pool.map(load, range(len(photos)))):
             if isinstance(loaded, PhotoError):
                 unreadable[photos[index].name] = loaded.sentence
