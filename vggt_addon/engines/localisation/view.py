@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...geometry.raster import fit_raster
-from ...photos.gather import threads
 from ...photos.photo import Photo
+from ...photos.strips import threads
 from ...progress import Cancel, Progress
 from ...reconstruction import Lens, View
 from ...settings import EngineSettings
