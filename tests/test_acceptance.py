@@ -216,8 +216,8 @@ def test_a_photo_added_to_a_capture_stands_where_all_photos_together_put_it(shar
     """The world of 15 photos is told in that of all 16 by the cameras that both have."""
     photos = sorted(shared("datasets/banana/images").iterdir())
     new = photos.pop(7)
-    for name, given in (("most", photos), ("all", [*photos, new])):
-        options = ["--depth-size", "256", "--engine", "sfm", "-o", str(tmp_path / name)]
+    for name, given, size in (("most", photos, "256"), ("all", [*photos, new], "64")):
+        options = ["--depth-size", size, "--engine", "sfm", "-o", str(tmp_path / name)]
         assert main(["reconstruct", *map(str, given), *options]) == 0
     assert main(["add", str(tmp_path / "most"), str(new), "-o", str(tmp_path / "extended")]) == 0
     most, extended, together = (Reconstruction.load(tmp_path / name) for name in ("most", "extended", "all"))

@@ -24,7 +24,7 @@ def test_every_option_arrives(command: str, tmp_path: Path) -> None:
         *("--seed", "7", "--depth-size", "640", "--sequence", "--threads", "3", "--texture-size", "2048"),
         *("--weights", "vggt-1b", "--weights-folder", str(tmp_path), "--device", "cuda", "--precision", "float16"),
         *("--memory-limit", "7.5", "--framing", "pad", "--input-size", "364", "--reference", "a b.jpg"),
-        *("--focal", "shared", "--points-from", "head", "--clean"),
+        *("--focal", "shared", "--points-from", "head", "--clean", "--matches"),
     ]
     network = NetworkSettings(
         weights="vggt-1b",
@@ -37,6 +37,7 @@ def test_every_option_arrives(command: str, tmp_path: Path) -> None:
         focal="shared",
         points_from="head",
         clean=True,
+        matches=True,
     )
     output = [] if command == "plan" else ["-o", "out.blend"]
     parsed = _parser().parse_args([command, "photos", *output, *options])

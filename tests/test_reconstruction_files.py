@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from vggt_addon.errors import FormatError, OutputExistsError, UserError
-from vggt_addon.reconstruction import LeftOut, Lens, PointCloud, Reconstruction, SolveReport, View
+from vggt_addon.reconstruction import LeftOut, Lens, Matches, PointCloud, Reconstruction, SolveReport, View
 from vggt_addon.reconstruction_files import SCHEMA
 
 Document = dict[str, Any]
@@ -75,6 +75,11 @@ def full_reconstruction(folder: Path) -> Reconstruction:
             view=rng.integers(0, 2, 9).astype(np.int32),
             spacing=0.1 + 0.2,
         ),
+        matches=Matches(
+            view=np.array([[0, 1]] * 6, np.int32),
+            pixel=rng.uniform(0, 500, (6, 2, 2)).astype(np.float32),
+            confidence=rng.uniform(0, 1, 6).astype(np.float32),
+        ),
         scene_from_world=np.array([[0.0, -2, 0, 1 / 3], [2, 0, 0, 7], [0, 0, 2, -1e6], [0, 0, 0, 1]]),
     )
 
@@ -113,19 +118,21 @@ def test_everything_comes_back_bit_for_bit(tmp_path: Path) -> None:
 
 
 def test_a_capture_of_the_first_schema_is_read(tmp_path: Path) -> None:
-    """It had no masks; everything else means what it meant."""
+    """It had neither masks nor matches; everything else means what it meant."""
     saved = full_reconstruction(tmp_path / "photos")
     folder = saved.save(tmp_path / "capture")
 
     def as_of_old(document: Document) -> None:
         document["schema"] = 1
+        for file in document.pop("matches")["arrays"].values():
+            (folder / file).unlink()
         for view in document["views"]:
             (folder / view["arrays"].pop("mask")).unlink()
 
     edit(folder, as_of_old)
     loaded = Reconstruction.load(folder)
-    assert_same(saved, loaded, skip=("photo", "mask"))
-    assert all(view.mask is None for view in loaded.views)
+    assert_same(saved, loaded, skip=("photo", "mask", "matches"))
+    assert loaded.matches is None and all(view.mask is None for view in loaded.views)
     assert Reconstruction.load(loaded.save(tmp_path / "again")).capture_id == saved.capture_id
     assert json.loads((tmp_path / "again" / "reconstruction.json").read_text(encoding="utf-8"))["schema"] == SCHEMA
 
@@ -204,9 +211,10 @@ def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
 def test_overwriting_replaces_all_and_leaves_nothing_beside(tmp_path: Path) -> None:
     saved = full_reconstruction(tmp_path / "photos")
     folder = saved.save(tmp_path / "capture")
-    saved.replace(views=saved.views[:1], reference=0, points=None).save(folder, overwrite=True)
+    saved.replace(views=saved.views[:1], reference=0, points=None, matches=None).save(folder, overwrite=True)
     assert len(Reconstruction.load(folder).views) == 1
     assert not list(folder.glob("arrays/view_0001*")) and not list(folder.glob("arrays/points*"))
+    assert not list(folder.glob("arrays/matches*"))
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["capture", "photos"]
 
 
@@ -426,7 +434,8 @@ def test_anything_missing_is_refused(capture: Path) -> None:
     file = capture / "reconstruction.json"
     content = file.read_text(encoding="utf-8")
     document = json.loads(content)
-    places = [(key,) for key in document] + [("views", 0, key) for key in document["views"][0]]
+    # Captures of before have no matches.
+    places = [(key,) for key in document if key != "matches"] + [("views", 0, key) for key in document["views"][0]]
     for place in places:
 
         def remove(document: Document, place: tuple[str | int, ...] = place) -> None:
@@ -625,6 +634,25 @@ def test_an_array_in_another_views_shape_is_refused(capture: Path) -> None:
 def test_points_of_views_that_do_not_exist_are_refused(capture: Path, view: int) -> None:
     np.save(capture / "arrays" / "points_view.npy", np.full(9, view, np.int32))
     with pytest.raises(FormatError, match="does not exist"):
+        Reconstruction.load(capture)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "why"),
+    [
+        ("view", np.array([[0, 2]] * 6, np.int32), "does not exist"),
+        ("view", np.array([[-1, 1]] * 6, np.int32), "does not exist"),
+        ("view", np.array([[1, 1]] * 6, np.int32), "two photos in their order"),
+        ("view", np.zeros((5, 2), np.int32), "."),
+        ("pixel", np.full((6, 2, 2), 701, np.float32), "outside of its photo"),
+        ("pixel", np.full((6, 2, 2), np.nan, np.float32), "not finite"),
+        ("pixel", np.zeros((6, 4), np.float32), "has shape"),
+        ("confidence", np.full(6, 2, np.float32), "leaves"),
+    ],
+)
+def test_matches_that_are_none_are_refused(capture: Path, name: str, values: np.ndarray[Any, Any], why: str) -> None:
+    np.save(capture / "arrays" / f"matches_{name}.npy", values)
+    with pytest.raises(FormatError, match=why):
         Reconstruction.load(capture)
 
 

@@ -21,6 +21,7 @@ from .engine_options import engine_settings
 from .engines.states import engine_states
 from .errors import Cancelled, OutputExistsError, UserError
 from .formats.cameras_json import depth_folder, write_cameras_json
+from .formats.matches_npz import write_matches_npz
 from .formats.ply import write_ply
 from .jobs.in_use import hold
 from .outputs import check_outputs
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 EXPORTERS: dict[str, Callable[[Reconstruction, Path], object]] = {
     "cameras-json": write_cameras_json,
+    "matches-npz": write_matches_npz,
     "ply": write_ply,
 }
 

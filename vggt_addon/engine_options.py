@@ -52,6 +52,11 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--clean", action="store_true", help="dust3r: hide points that float before what a surer photo sees there"
     )
+    group.add_argument(
+        "--matches",
+        action="store_true",
+        help="dust3r: keep which pixels of two photos show the same point",
+    )
     group.add_argument("--memory-limit", type=_gigabytes, default=0.0, metavar="GB", help="what a run may take in all")
     group.add_argument("--weights", default="", metavar="ID", help="see `weights list` (default: the first there)")
     group.add_argument("--weights-folder", type=Path, metavar="FOLDER", help="where weights are kept")
@@ -77,6 +82,7 @@ def engine_settings(options: argparse.Namespace) -> EngineSettings:
             points_from=options.points_from,
             focal=options.focal,
             clean=options.clean,
+            matches=options.matches,
         ),
     )
 

@@ -152,6 +152,25 @@ class PointCloud:
 
 
 @dataclass(frozen=True)
+class Matches:
+    """Places in two photos that show the same point, of all pairs of photos that were compared, one after the other."""
+
+    view: NDArray[np.int32]  # (m, 2) indices into Reconstruction.views: the two photos, the lower index first
+    pixel: NDArray[np.float32]  # (m, 2, 2) where in the first and in the second: x, y of the upright original photos
+    confidence: NDArray[np.float32]  # (m,) in [0, 1]
+
+    def __post_init__(self) -> None:
+        _set_array(self, "view", np.int32, (None, 2))
+        count = len(self.view)
+        _set_array(self, "pixel", np.float32, (count, 2, 2))
+        _set_array(self, "confidence", np.float32, (count,))
+        if (self.view[:, 0] >= self.view[:, 1]).any():
+            raise ValueError("a match does not name two photos in their order")
+        if count and (self.confidence.min() < 0 or self.confidence.max() > 1):
+            raise ValueError("the confidence of a match leaves [0, 1]")
+
+
+@dataclass(frozen=True)
 class LeftOut:
     """A photo that was given but not placed."""
 
@@ -173,6 +192,7 @@ class Reconstruction:
     warnings: tuple[str, ...] = ()  # sentences for the artist
     report: Mapping[str, Json] = field(default_factory=dict)  # figures of the run, for the result box and the log
     points: PointCloud | None = None
+    matches: Matches | None = None  # None: the engine was not asked for them, or knows of none
     scene_from_world: NDArray[np.float64] | None = None  # (4, 4) similarity to a z-up scene, scene units; None unset
 
     def __post_init__(self) -> None:
@@ -184,10 +204,22 @@ class Reconstruction:
             first, last = int(self.points.view.min()), int(self.points.view.max())
             if first < 0 or last >= len(self.views):
                 raise ValueError("a point names a view that does not exist")
+        self._check_matches()
         if self.scene_from_world is not None:
             _set_array(self, "scene_from_world", np.float64, (4, 4))
             if not (_ends_in_one(self.scene_from_world) and _scales_evenly(self.scene_from_world[:3, :3])):
                 raise ValueError("scene_from_world is not a similarity")
+
+    def _check_matches(self) -> None:
+        """Each lies within both of its photos."""
+        if self.matches is None or not len(self.matches.view):
+            return
+        view, pixel = self.matches.view, self.matches.pixel
+        if view.min() < 0 or view.max() >= len(self.views):
+            raise ValueError("a match names a view that does not exist")
+        sizes = np.array([(view.width, view.height) for view in self.views], np.float32)
+        if (pixel < 0).any() or (pixel > sizes[view]).any():
+            raise ValueError("a match lies outside of its photo")
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed (`dataclasses.replace`)."""

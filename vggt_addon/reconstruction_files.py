@@ -27,13 +27,14 @@ from numpy.typing import NDArray
 
 from .array_files import read_array
 from .errors import FormatError, OutputExistsError, UserError
-from .reconstruction import Json, LeftOut, Lens, PointCloud, Reconstruction, SolveReport, View
+from .reconstruction import Json, LeftOut, Lens, Matches, PointCloud, Reconstruction, SolveReport, View
 from .replacing import replaced_folder
 
-SCHEMA = 2  # 1 had no masks; what it holds means the same now
+SCHEMA = 2  # 1 had neither masks nor matches; what it holds means the same now
 FILE_NAME = "reconstruction.json"
 VIEW_ARRAYS = ("depth", "confidence", "color", "relief_depth", "depth_edge", "mask")
 POINT_ARRAYS = ("position", "color", "confidence", "view")
+MATCH_ARRAYS = ("view", "pixel", "confidence")
 OUR_ENTRIES = (FILE_NAME, "arrays", "photos")
 LARGEST_DESCRIPTION = 64 << 20  # bytes: a thousand views take 4 MB
 LONGEST_SIDE = 1_000_000  # pixels
@@ -114,7 +115,7 @@ def _write(reconstruction: Reconstruction, folder: Path, final_folder: Path) -> 
                 "arrays": _store_arrays(arrays, folder, f"view_{index:04d}"),
             }
         )
-    points = reconstruction.points
+    points, matches = reconstruction.points, reconstruction.matches
     document = {
         "schema": SCHEMA,
         "engine": reconstruction.engine,
@@ -131,6 +132,8 @@ def _write(reconstruction: Reconstruction, folder: Path, final_folder: Path) -> 
             "spacing": points.spacing,
             "arrays": _store_arrays({name: getattr(points, name) for name in POINT_ARRAYS}, folder, "points"),
         },
+        "matches": matches
+        and {"arrays": _store_arrays({name: getattr(matches, name) for name in MATCH_ARRAYS}, folder, "matches")},
         "views": views,
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
@@ -238,8 +241,13 @@ def _read(document: dict[str, Any], folder: Path) -> Reconstruction:
         points=None
         if points is None
         else PointCloud(**_read_arrays(points, folder, POINT_ARRAYS), spacing=_number(points["spacing"])),
+        matches=_read_matches(document.get("matches"), folder),
         scene_from_world=_matrix(scene_from_world),
     )
+
+
+def _read_matches(matches: dict[str, Any] | None, folder: Path) -> Matches | None:
+    return None if matches is None else Matches(**_read_arrays(matches, folder, MATCH_ARRAYS))
 
 
 def _read_view(view: dict[str, Any], folder: Path) -> View:

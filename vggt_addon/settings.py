@@ -21,6 +21,7 @@ class NetworkSettings:
     framing: str = "whole"  # how photos are put into the network's input: "whole", "crop" or "pad"
     input_size: int = 518  # pixels: long side of that input, a multiple of 14; less is quicker, takes and shows less
     points_from: str = "depth"  # "depth": points from depth and cameras; "head": the network's own point head
+    matches: bool = False  # DUSt3R: which pixels of two photos show the same point is kept with the capture
     clean: bool = False  # DUSt3R: points that float before what a surer photo sees are not shown
     focal: str = (
         "network"  # "network": as seen in each photo; "shared": one for a lens; "exif": the file's, if it says;

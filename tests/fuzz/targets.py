@@ -20,7 +20,7 @@ from PIL import Image
 from vggt_addon.errors import FormatError, PhotoError
 from vggt_addon.photos.masks import mask, with_mask
 from vggt_addon.photos.read import decode, opacity, probe
-from vggt_addon.reconstruction import LeftOut, Lens, PointCloud, Reconstruction, SolveReport, View
+from vggt_addon.reconstruction import LeftOut, Lens, Matches, PointCloud, Reconstruction, SolveReport, View
 
 from .mutations import spoilt
 from .photo_seeds import photo_seeds
@@ -151,9 +151,15 @@ def _capture(folder: Path) -> Reconstruction:
         rng.integers(0, 2, 9).astype(np.int32),
         0.1,
     )
+    matches = Matches(
+        np.array([[0, 1]] * 5, np.int32),
+        rng.uniform(0, 50, (5, 2, 2)).astype(np.float32),
+        rng.uniform(0, 1, 5).astype(np.float32),
+    )
     return Reconstruction(
         views, "sfm", weights={"name": "w"}, settings={"size": 1}, left_out=(LeftOut("c.jpg", "Blurred."),),
-        warnings=("Two photos.",), report={"seconds": 1.5}, points=points, scene_from_world=np.diag([2.0, 2, 2, 1]),
+        warnings=("Two photos.",), report={"seconds": 1.5}, points=points, matches=matches,
+        scene_from_world=np.diag([2.0, 2, 2, 1]),
     )  # fmt: skip
 
 

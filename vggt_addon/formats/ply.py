@@ -3,8 +3,6 @@
 This module imports nothing beyond the standard library and numpy.
 """
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..geometry.projection import transform
 from ..reconstruction import Reconstruction
+from .whole_file import whole_file
 
 VERTEX = np.dtype(
     [
@@ -35,23 +34,10 @@ def write_ply(reconstruction: Reconstruction, path: Path | str) -> Path:
     path = Path(path).absolute()
     if reconstruction.points is None or not len(reconstruction.points.position):
         raise UserError("This capture has no points to export: no depth was measured in its photos.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_header(len(reconstruction.points.position)))
-                for start in range(0, len(reconstruction.points.position), BLOCK):
-                    file.write(_vertices(reconstruction, start).tobytes())
-            temporary.chmod(0o644)  # mkstemp's 0o600 would lock out the artist's colleagues
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"The points could not be written to {path}: {error.strerror or error}.", repr(error)
-        ) from error
+    with whole_file(path, "points") as file:
+        file.write(_header(len(reconstruction.points.position)))
+        for start in range(0, len(reconstruction.points.position), BLOCK):
+            file.write(_vertices(reconstruction, start).tobytes())
     return path
 
 

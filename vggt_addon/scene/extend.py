@@ -35,7 +35,7 @@ def extend_steps(
     new = _new_views(root, reconstruction, find_parts(root))
     settings = replace(settings, name=root.name, points=POINTS in kinds, reliefs=RELIEF in kinds)
     # The points' views are of the whole, the parts to be made of the new ones alone.
-    partial = reconstruction.replace(views=new, points=None, reference=0)
+    partial = reconstruction.replace(views=new, points=None, matches=None, reference=0)
     built = yield from parts_steps(partial, prepared, settings, root)
     standing = find_parts(root)
     for part in (*built.cameras, *built.reliefs):

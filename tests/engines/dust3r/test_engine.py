@@ -363,6 +363,38 @@ def test_the_default_input_is_the_networks_own(photos: tuple[Photo, ...]) -> Non
     assert all(max(size) == 512 for size in prepared.request.sizes)
 
 
+def test_matches_show_the_same_point_in_both_photos(
+    ask: Callable[..., Asked], photos: tuple[Photo, ...], solved: Asked
+) -> None:
+    """Landscape, turned by EXIF, with a hole, a strip: in the pixels of each, however it lay in the input."""
+    assert solved.result.matches is None
+    result = ask(photos, input_size=176, matches=True, reference=photos[2].name).result
+    matches, by_name = result.matches, {shot.name: shot for shot in SHOTS}
+    assert matches is not None
+    pairs = np.unique(matches.view, axis=0)
+    assert len(pairs) > 6 and (pairs[:, 0] < pairs[:, 1]).all()
+    for pair in pairs:
+        of_pair = (matches.view == pair).all(axis=1)
+        shots = [by_name[result.views[index].name] for index in pair]
+        world = []
+        for shot, seen in zip(shots, matches.pixel[of_pair].astype(np.float64).swapaxes(0, 1), strict=True):
+            world.append(unproject(shot.intrinsics, shot.camera_from_world, seen, shot.surface_depth(seen)))
+        shown, _ = project(shots[1].intrinsics, shots[1].camera_from_world, world[0])
+        step = max(shots[1].width, shots[1].height) / 176  # photo pixels of an input pixel
+        away = np.linalg.norm(shown - matches.pixel[of_pair, 1], axis=1) / step
+        assert np.median(away) < 1.0, [shot.name for shot in shots]
+    assert matches.confidence.min() > 0 and matches.confidence.max() < 1
+
+
+def test_matches_of_two_photos_and_of_one(ask: Callable[..., Asked], small: Any) -> None:
+    shots, photos = small
+    told: list[float] = []
+    two = ask(photos[:2], shots, matches=True, progress=lambda stage, done: told.append(done)).result
+    assert two.matches is not None and len(two.matches.view) > 100
+    assert told == sorted(told) and told[-1] == 1
+    assert ask(photos[:1], shots, matches=True).result.matches is None
+
+
 def test_progress_never_falls_and_ends_at_one(ask: Callable[..., Asked], small: Any) -> None:
     shots, photos = small
     told: list[tuple[str, float]] = []

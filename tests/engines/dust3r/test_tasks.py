@@ -2,20 +2,16 @@
 
 from dataclasses import replace
 
-import pytest
 import torch
 
 from tests.engines.dust3r.scenes import make_scene, pair_maps
-from vggt_addon.engines.dust3r import matching
 from vggt_addon.engines.dust3r.alignment import Aligned
 from vggt_addon.engines.dust3r.cleaning import Raster, cleaned
 from vggt_addon.engines.dust3r.matching import matched_pixels, mutual_nearest
 from vggt_addon.engines.dust3r.optimise import NOT_NEEDED
 
 
-@pytest.mark.parametrize("block", [1, 1000, 1 << 22])
-def test_mutual_nearest_neighbours(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(matching, "_BLOCK", block)
+def test_mutual_nearest_neighbours() -> None:
     random = torch.Generator().manual_seed(0)
     first = torch.randn(3, 60, generator=random)
     order = torch.randperm(60, generator=random)
@@ -24,6 +20,16 @@ def test_mutual_nearest_neighbours(monkeypatch: pytest.MonkeyPatch, block: int) 
     assert len(pairs) == 60
     assert bool((order[pairs[:, 1]] == pairs[:, 0]).all())
     assert len(mutual_nearest(first[:, :0], second)) == len(mutual_nearest(first, second[:, :0])) == 0
+
+
+def test_many_points_have_the_nearest_that_a_search_through_all_finds() -> None:
+    random = torch.Generator().manual_seed(1)
+    first, second = (torch.randn(3, count, generator=random) for count in (3000, 2000))
+    first[:, 10] = second[:, 0]
+    apart = torch.cdist(first.T.double(), second.T.double())
+    nearest, back = apart.argmin(dim=1), apart.argmin(dim=0)
+    expected = [[at, int(to)] for at, to in enumerate(nearest) if int(back[to]) == at]
+    assert mutual_nearest(first, second).tolist() == expected and [10, 0] in expected
 
 
 def test_pixels_that_match_show_the_same_point() -> None:

@@ -34,6 +34,7 @@ from .framing import PATCH, frame_photo, input_long_side, pixel_shape
 from .inputs import load_photos
 from .load import Loaded, WarmLoader, weights_memory
 from .pair_maps import centred_pixels
+from .photo_matches import photo_matches
 from .plan import Request, fitting_plans, plans
 from .run import Answer, run
 from .unknowns import Fixed
@@ -129,7 +130,13 @@ class Dust3rEngine:
         network_seconds = time.monotonic() - started
         aligned = _solve(answer, in_order, prepared, settings.network, span(progress, 0.8, 0.95), cancel)
         solved = Solved(in_order, prepared.order, prepared.framings, aligned, settings.network.focal)
-        made = make_views(solved, pixels, workspace, settings.texture_size, span(progress, 0.95, 1.0), cancel)
+        made = make_views(solved, pixels, workspace, settings.texture_size, span(progress, 0.95, 0.97), cancel)
+        matches = None
+        if settings.network.matches and answer.maps is not None:
+            views = {view.name: index for index, view in enumerate(made.views)}
+            placed = {picture: views[photo.name] for picture, photo in enumerate(in_order) if photo.name in views}
+            matches = photo_matches(answer.maps, prepared.framings, placed, span(progress, 0.97, 1.0), cancel)
+        progress("Preparing pictures", 1.0)
         report = {"network_seconds": round(network_seconds, 2), **_report(answer, aligned, device)}
         used = replace(settings.network, device=device.device.type, precision=str(request.dtype).removeprefix("torch."))
         return Reconstruction(
@@ -139,6 +146,7 @@ class Dust3rEngine:
             settings={"engine": self.name, **asdict(replace(settings, network=used))},
             reference=made.reference,
             left_out=made.left_out,
+            matches=matches,
             report=report,
         )
 

@@ -1,23 +1,32 @@
 """Which pixels of two photos show the same point: mutual nearest neighbours in space (DUSt3R, section 3.3).
 
-This module imports torch.
+This module imports torch, numpy and OpenCV.
 """
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-_BLOCK = 1 << 22  # distances in memory at a time
+_K_D_TREE: dict[str, bool | int | float | str] = {
+    "algorithm": 4,
+    "leaf_max_size": 10,
+}  # FLANN's single tree, which is exact
+_EXACT: dict[str, bool | int | float | str] = {"checks": -1, "eps": 0.0, "sorted": False}
 
 
 def mutual_nearest(first: Tensor, second: Tensor) -> Tensor:
     """Points (3, P) and (3, Q) of one frame -> pairs of indices (m, 2), each the nearest of the other, by the first."""
     if not first.shape[1] or not second.shape[1]:
-        return torch.zeros(0, 2, dtype=torch.long, device=first.device)
-    nearest = _nearest(first, second)
-    back = _nearest(second, first)
-    own = torch.arange(first.shape[1], device=first.device)
+        return torch.zeros(0, 2, dtype=torch.long)
+    ours, theirs = (
+        np.ascontiguousarray(points.T.detach().cpu().numpy(), dtype=np.float32) for points in (first, second)
+    )
+    nearest, back = _nearest(ours, theirs), _nearest(theirs, ours)
+    own = np.arange(len(ours))
     mutual = back[nearest] == own
-    return torch.stack([own[mutual], nearest[mutual]], dim=1)
+    return torch.from_numpy(np.stack([own[mutual], nearest[mutual]], axis=1))
 
 
 def matched_pixels(
@@ -32,12 +41,7 @@ def matched_pixels(
     return torch.stack([kept[0][pairs[:, 0]], kept[1][pairs[:, 1]]], dim=1)
 
 
-def _nearest(points: Tensor, among: Tensor) -> Tensor:
-    """(P,) index of the nearest of `among` for each point; differences are taken, so that what is far stays exact."""
-    step = max(1, _BLOCK // among.shape[1])
-    targets = among.T.contiguous()
-    parts = [
-        torch.cdist(part.T.contiguous(), targets, compute_mode="donot_use_mm_for_euclid_dist").argmin(dim=1)
-        for part in points.split(step, dim=1)
-    ]
-    return torch.cat(parts)
+def _nearest(points: NDArray[np.float32], among: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(P,) index of the nearest of `among` (Q, 3) for each point (P, 3)."""
+    found, _ = cv2.flann.Index(among, _K_D_TREE).knnSearch(points, 1, params=_EXACT)
+    return np.asarray(found[:, 0], np.int64)
