@@ -294,6 +294,35 @@ def test_a_black_photo_is_left_out(ask: Callable[..., Asked], small: Any) -> Non
     assert left_out.name == photos[1].name and "sure of nothing" in left_out.reason
 
 
+def test_a_black_photo_beside_one_other_is_refused(ask: Callable[..., Asked], small: Any) -> None:
+    shots, photos = small
+
+    def black(first: str, own: str, points: Tensor, confidence: Tensor) -> None:
+        if own == photos[1].name:
+            confidence[:] = 1.001
+
+    with pytest.raises(EngineError, match="sure of nothing that two of these photos share"):
+        ask(photos[:2], shots, black)
+
+
+@pytest.mark.parametrize("reference", ["", SHOTS[4].name])
+def test_of_photos_of_two_places_the_larger_group_is_placed(
+    ask: Callable[..., Asked], photos: tuple[Photo, ...], reference: str
+) -> None:
+    """Also where the reference is among the others: then the first that was placed is the world."""
+    here = {shot.name for shot in SHOTS[:3]}
+
+    def elsewhere(first: str, own: str, points: Tensor, confidence: Tensor) -> None:
+        if (first in here) != (own in here):
+            confidence[:] = 1.0
+
+    result = ask(photos, tamper=elsewhere, reference=reference).result
+    assert [view.name for view in result.views] == [shot.name for shot in SHOTS[:3]] and result.reference == 0
+    assert [photo.name for photo in result.left_out] == [shot.name for shot in SHOTS[3:]]
+    assert all("sure of nothing" in photo.reason for photo in result.left_out)
+    check_against_truth(result, SHOTS)
+
+
 def test_photos_that_share_nothing_are_refused(ask: Callable[..., Asked], small: Any) -> None:
     shots, photos = small
 

@@ -60,7 +60,7 @@ def align(
     `device`: where the poses are found (None: where the maps are). Raises EngineError where no two pictures show
     anything in common; Cancelled.
     """
-    placed = _joined(maps)
+    placed = joined(maps)
     if len(placed) < 2:
         raise EngineError(
             "DUSt3R is sure of nothing that two of these photos share: use photos that overlap, or are sharper."
@@ -89,7 +89,7 @@ class _Solved:
     outcome: Outcome
 
 
-def _joined(maps: PairMaps) -> list[int]:
+def joined(maps: PairMaps) -> list[int]:
     """The largest group of pictures that pairs join of which the network is sure."""
     sure = [confidence.log().mean(dim=1).tolist() for confidence in maps.confidence]
     telling = []

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import EngineError
-from .alignment import Aligned
+from .alignment import Aligned, joined
 from .focal import robust_focal_length
 from .optimise import NOT_NEEDED
 from .output import PointMap
@@ -34,7 +34,8 @@ def solve_one(said: PointMap, pixels: Tensor, fixed: Fixed) -> Aligned:
 
 
 def solve_two(maps: PairMaps, fixed: Fixed) -> Aligned | None:
-    """Both photos of the pairs (0, 1) and (1, 0); None where that finds no place for one of them.
+    """Both photos of the pairs (0, 1) and (1, 0); None where that finds no place for one of them,
+    or the network is sure of nothing that joins them.
 
     Raises EngineError where a map shows nothing.
     """
@@ -48,6 +49,8 @@ def solve_two(maps: PairMaps, fixed: Fixed) -> Aligned | None:
         if found is None:
             raise EngineError("DUSt3R sees nothing in one of the photos: use others, or check the weights.")
         focals[picture] = found
+    if len(joined(maps)) < 2:
+        return None
     if fixed.focal_groups is not None and fixed.focal_groups[0] == fixed.focal_groups[1]:
         focals = _one_focal(focals, fixed)
     points, confidence = maps.map(best, 1)

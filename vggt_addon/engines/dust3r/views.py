@@ -53,7 +53,7 @@ def make_views(
     """
     aligned = solved.aligned
     placed = {picture: at for at, picture in enumerate(aligned.pictures)}
-    left_out = [LeftOut(photo.name, NOT_JOINED) for k, photo in enumerate(solved.photos) if k not in placed]
+    left_out = {k: LeftOut(photo.name, NOT_JOINED) for k, photo in enumerate(solved.photos) if k not in placed}
     cameras = aligned.world_from_camera.numpy()
     views: dict[int, View] = {}
     for done, (picture, at) in enumerate(placed.items()):
@@ -63,18 +63,19 @@ def make_views(
         try:
             shown = shown_picture(photo, workspace / "photos" / f"{picture:05d}", longest)
         except PhotoError as error:
-            left_out.append(LeftOut(photo.name, error.sentence))
+            left_out[picture] = LeftOut(photo.name, error.sentence)
             continue
         pose = inverse_rigid(cameras[at]) @ cameras[0]  # the first that was placed is the world
         views[picture] = _view(solved, pixels, picture, at, pose, shown)
     progress("Preparing pictures", 1.0)
+    missing = tuple(left_out[picture] for picture in sorted(left_out, key=lambda picture: solved.order[picture]))
     if not views:
-        raise PhotoError(" ".join(photo.reason for photo in left_out))
+        raise PhotoError(" ".join(photo.reason for photo in missing))
     if not any(bool(view.depth.any()) for view in views.values() if view.depth is not None):
         raise EngineError("DUSt3R gave no depth for any photo: check the weights, or use --precision float32.")
     in_order = sorted(views, key=lambda picture: solved.order[picture])
     first = min(views)
-    return MadeViews(tuple(views[picture] for picture in in_order), tuple(left_out), in_order.index(first))
+    return MadeViews(tuple(views[picture] for picture in in_order), missing, in_order.index(first))
 
 
 def _view(solved: Solved, pixels: LoadedPhotos, picture: int, at: int, pose: Float, shown: Path) -> View:
