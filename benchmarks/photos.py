@@ -3,7 +3,7 @@
 Photos of 48 megapixels (8064 x 6048) are made in a temporary folder, of a few pictures, no two files alike: --photos of
 each kind of JPEG, --others of each other kind. Every step reads all of them in a process of its own, --at-once side by
 side. Told are that process's peak of resident memory, its libraries included, and how many photos it reads in the time
-that Pillow takes to decode one of them (and no more than that). Needs Linux's /proc.
+that the first step takes for one, which is Pillow decoding one by one, and no more than that. Needs Linux's /proc.
 """
 
 import argparse
@@ -156,13 +156,13 @@ def child(step: str, folder: Path, at_once: int) -> None:
     print(seconds, int(peak.split()[1]) * 1024 / 1e6)
 
 
-def measure(kind: str, count: int, at_once: int) -> float:
+def measure(kind: str, count: int, at_once: int, steps: Sequence[str]) -> float:
     """Print a line for each step; the highest peak of them, in MB."""
     peaks, alone = [], 0.0
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "in").mkdir()
         make_all(kind, count, Path(folder) / "in")
-        for step in STEPS:
+        for step in steps:
             command = [sys.executable, __file__, "--child", step, folder, "--at-once", str(at_once)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             seconds, peak = map(float, done.stdout.split())
@@ -182,6 +182,7 @@ def main() -> int:
     parser.add_argument("--others", type=int, default=6)
     parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--kinds", nargs="+", choices=SUFFIXES, default=list(SUFFIXES))
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--child", nargs=2)
     options = parser.parse_args()
     if options.child:
@@ -191,7 +192,7 @@ def main() -> int:
     highest = 0.0
     for kind in options.kinds:
         count = options.photos if SUFFIXES[kind] == ".jpg" else options.others
-        highest = max(highest, measure(kind, count, options.at_once))
+        highest = max(highest, measure(kind, count, options.at_once, options.steps))
     print(f"highest peak: {highest:.0f} MB of {LIMIT}")
     return int(highest > LIMIT)
 

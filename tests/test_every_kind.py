@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from vggt_addon.geometry.projection import project
 from vggt_addon.photos.read import decode, probe
 from vggt_addon.pipeline import reconstruct
 from vggt_addon.reconstruction import Reconstruction
@@ -103,3 +104,26 @@ def test_what_blender_shows_is_the_jpeg(capture: Reconstruction) -> None:
             shown = np.asarray(image)
         difference = np.abs(area_means(shown) - area_means(plain(view.name)))
         assert np.percentile(difference, 99) <= 3, view.name
+
+
+def test_blenders_cameras_overlay_what_is_behind_them(
+    capture: Reconstruction, helper: Callable[[str], ModuleType]
+) -> None:
+    """Points of the capture, through root, parent and Blender's own camera, against each view's intrinsics and pose."""
+    pytest.importorskip("bpy")
+    from vggt_addon.scene.build import BuildSettings, build
+    from vggt_addon.scene.save import new_file
+
+    new_file()
+    built = build(capture, settings=BuildSettings())
+    assert capture.points is not None
+    points = np.asarray(capture.points.position, np.float64)[::50]
+    for view, camera in zip(capture.views, built.cameras, strict=True):
+        pixels, depth = project(view.intrinsics, view.camera_from_world, points)
+        inside = (depth > 0) & ((pixels > 0) & (pixels < (view.width, view.height))).all(axis=1)
+        assert inside.sum() > 50, view.name
+        off = helper("scene/courtyard.py").overlay(built, camera, pixels[inside], points[inside])
+        assert off < 0.01, f"{view.name}: {off:.4f} px"
+        (background,) = camera.data.background_images
+        assert Path(background.image.filepath).resolve() == view.photo.resolve(), view.name
+    new_file()

@@ -10,6 +10,7 @@ import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
 from vggt_addon.photos.read import probe
+from vggt_addon.photos.sensors import sensor_width
 
 BASE = ExifTags.Base
 
@@ -168,3 +169,42 @@ def test_what_a_png_says_behind_its_pixels_counts(tmp_path: Path) -> None:
         b"tEXt": b"Raw profile type exif\0" + raw,
     }.items():
         assert probe(_png(tmp_path / "a.png", kind, content)).orientation == 6, kind
+
+
+@pytest.mark.parametrize(
+    ("maker", "model", "width"),
+    [
+        ("Canon", "Canon EOS 5D Mark III", 35.9),
+        ("Canon", "Canon EOS 5DS R", 35.9),
+        ("Canon", "Canon EOS-1D C", 35.9),
+        ("Canon", "Canon EOS-1D Mark III", 28.1),
+        ("Canon", "Canon EOS 50D", 22.3),
+        ("Canon", "Canon EOS R7", 22.3),
+        ("Canon", "Canon EOS R6m2", 35.9),
+        ("NIKON CORPORATION", "NIKON D750", 35.9),
+        ("NIKON CORPORATION", "NIKON D7500", 23.6),
+        ("NIKON CORPORATION", "NIKON Z 50", 23.5),
+        ("NIKON CORPORATION", "NIKON Z 5", 35.9),
+        ("SONY", "ILCE-6400", 23.5),
+        ("SONY", "ILCA-77M2", 23.5),
+        ("SONY", "ILCA-99M2", 35.9),
+        ("SONY", "DSC-RX100M3", 13.2),
+        ("SONY", "DSC-RX1RM3", 35.9),
+        ("FUJIFILM", "X-S10", 23.6),
+        ("FUJIFILM", "X-S1", 8.8),  # a superzoom of 2011
+        ("FUJIFILM", "XF1", 8.8),
+        ("FUJIFILM", "XF10", 23.6),
+        ("FUJIFILM", "X-HF1", 11.7),
+        ("RICOH IMAGING COMPANY, LTD.", "PENTAX K-1 Mark II", 35.9),
+        ("RICOH IMAGING COMPANY, LTD.", "PENTAX KF", 23.5),
+        ("OLYMPUS CORPORATION", "E-M10MarkII", 17.3),
+        ("OLYMPUS OPTICAL CO.,LTD", "E-10", None),  # a fixed lens before a sensor of another kind
+        ("Hasselblad", "L1D-20c", 13.2),  # as DJI's Mavic 2 Pro calls itself
+        ("DJI", "FC7303", 6.2),
+        ("samsung", "Galaxy Nexus", 3.6),
+        ("samsung", "GT-I9300", 4.5),
+        ("Canon", "Canon PowerShot G5 X", None),
+    ],
+)
+def test_sensors_by_model(maker: str, model: str, width: float | None) -> None:
+    assert sensor_width(maker, model) == width

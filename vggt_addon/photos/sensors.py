@@ -10,11 +10,12 @@ import re
 _FULL_FRAME = 35.9
 _INCH = 13.2  # of the "1 inch" kind
 _FOUR_THIRDS = 17.3
+_TWO_THIRDS = 8.8  # of the "2/3 inch" kind
 _SMALL = 6.2  # of the "1/2.3 inch" kind
 
 # Long side in mm by what "maker model" begins with, in small letters; the first that fits counts.
 _WIDTHS: tuple[tuple[str, float], ...] = (
-    (r"canon canon eos-1d ?x|canon canon eos-1ds|canon canon eos [56]d\b", _FULL_FRAME),
+    (r"canon canon eos-1d ?[xc]|canon canon eos-1ds|canon canon eos (5ds?|6d)\b", _FULL_FRAME),
     (r"canon canon eos-1d", 28.1),
     (r"canon canon eos r(7|10|50|100)\b", 22.3),
     (r"canon canon eos r", _FULL_FRAME),
@@ -23,24 +24,25 @@ _WIDTHS: tuple[tuple[str, float], ...] = (
     (r"nikon.* d\d", 23.6),
     (r"nikon.* z ?(30|50|50_2|fc)$", 23.5),
     (r"nikon.* z ?[5-9f]", _FULL_FRAME),
-    (r"sony (ilce-[179]|slt-a99|dslr-a[89]\d\d|dsc-rx1(r|rm2)?$|zv-e1$)", _FULL_FRAME),
+    (r"sony (ilce-[179]|slt-a99|dslr-a[89]\d\d|ilca-99|dsc-rx1(r|rm2|rm3)?$|zv-e1$)", _FULL_FRAME),
     (r"sony dsc-rx10", _INCH),
-    (r"sony (ilce-|nex-|slt-a|dslr-a|zv-e10)", 23.5),
+    (r"sony (ilce-|ilca-|nex-|slt-a|dslr-a|zv-e10)", 23.5),
     (r"fujifilm gfx", 43.8),
-    (r"fujifilm x[123]0$", 8.8),
+    (r"fujifilm (x[123]0|x-s1|xf1)$", _TWO_THIRDS),
+    (r"fujifilm x-hf1", 11.7),  # of a "1 inch" sensor
     (r"fujifilm x(-|100|f|70)", 23.6),
     (r"(pentax|ricoh).* k-1\b", _FULL_FRAME),
-    (r"(pentax|ricoh).* k(-|p$|10d|20d|100d|110d|200d)", 23.5),
-    (r"(olympus|om digital).* (e-|om-)", _FOUR_THIRDS),
+    (r"(pentax|ricoh).* k(-|[fp]$|10d|20d|100d|110d|200d|2000)", 23.5),
+    (r"(olympus|om digital).* (e-(?!10|20)|om-)", _FOUR_THIRDS),
     (r"panasonic (dmc|dc)-(g|l1$|l10$)", _FOUR_THIRDS),
     (r"panasonic dc-s", 35.6),
-    (r"dji (fc6310|fc3411|l1d-20c)", _INCH),
+    (r"(dji|hasselblad) (fc6310|fc3411|l1d-20c)", _INCH),
     (r"dji fc3170", 6.4),
-    (r"dji fc(220|230|300|330|350|2204|7203)", _SMALL),
+    (r"dji fc(220|230|300|330|350|2204|7203|7303)", _SMALL),
     (r"gopro hero ?([3-8]|\+)", _SMALL),
     (r"apple iphone (4|5)$", 4.5),
-    (r"apple iphone 3gs", 3.6),
-    (r"samsung (gt-i9[13]00|galaxy nexus)", 4.5),
+    (r"apple iphone 3gs|samsung galaxy nexus", 3.6),
+    (r"samsung gt-i9[13]00", 4.5),
     (r"samsung gt-i950", 4.7),
 )
 _PATTERNS = tuple((re.compile(pattern), width) for pattern, width in _WIDTHS)
