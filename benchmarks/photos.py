@@ -37,7 +37,7 @@ SUFFIXES = {
 }  # fmt: skip
 OPTIONS: dict[str, dict[str, Any]] = {
     ".jpg": {"quality": 90}, ".png": {"compress_level": 1}, ".tif": {"compression": "tiff_lzw"},
-    ".webp": {"quality": 80, "method": 0}, ".heic": {"quality": 80, "enc_params": {"preset": "ultrafast"}},
+    ".webp": {"quality": 80, "method": 0}, ".heic": {"quality": 30, "enc_params": {"preset": "ultrafast"}},
     ".avif": {"quality": 80, "speed": 10},
 }  # fmt: skip
 
