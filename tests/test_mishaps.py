@@ -111,6 +111,8 @@ MISHAPS = [
 IDS = [ascii(mishap.name[:30]) for mishap in MISHAPS]
 
 ELSEWHERE = {
+    "a capture's photos are gone when one is added": "tests/engines/localisation/test_add.py::"
+    "test_a_capture_without_depth_or_its_own_pictures_is_told",
     "a file vanishes while it is in use": "tests/engines/vggt/test_engine.py::"
     "test_a_photo_that_goes_away_while_the_network_works_is_left_out",
     "a chosen file is gone when the run begins": "tests/photos/test_gather.py::"

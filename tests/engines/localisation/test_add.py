@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from vggt_addon.engines.localisation.add import add_photos
-from vggt_addon.errors import Cancelled
+from vggt_addon.errors import Cancelled, EngineError
 from vggt_addon.geometry.projection import camera_center
 from vggt_addon.photos.gather import gather
 from vggt_addon.progress import never
@@ -100,13 +100,17 @@ def test_what_shows_something_else_is_left_out_with_a_sentence(
     assert all(f"{photo.name} shows nothing that the capture's" in photo.reason for photo in left_out)
 
 
-def test_a_capture_without_depth_or_pictures_knows_nothing(
+def test_a_capture_without_depth_or_its_own_pictures_is_told(
     yard: Callable[..., Reconstruction], yard_photo: Callable[[int], Path], tmp_path: Path
 ) -> None:
+    """The picture of photo 4 stands upright, that of photo 1 does not."""
     nothing = dict.fromkeys(("depth", "confidence", "color"))
-    for capture in (yard(1, **nothing), yard(1, photo=tmp_path / "gone.jpg")):
-        _, left_out = _add(capture, [yard_photo(2)], tmp_path / "made")
-        assert "shows nothing that the capture's photos show" in left_out[0].reason
+    gone, another = yard(1, photo=tmp_path / "gone.jpg"), yard(1, photo=yard_photo(4))
+    for capture in (yard(1, **nothing), gone, another):
+        with pytest.raises(EngineError, match=r"None of the capture's photos can be compared with: put them back"):
+            _add(capture, [yard_photo(2)], tmp_path / "made")
+    half = yard(3).replace(views=(*yard(3).views, *gone.views))
+    assert len(_add(half, [yard_photo(2)], tmp_path / "more")[0]) == 1
 
 
 def test_cancel(yard: Callable[..., Reconstruction], yard_photo: Callable[[int], Path], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import PhotoError
+from ...errors import EngineError, PhotoError
 from ...photos.masks import USED, mask
 from ...photos.photo import Photo
 from ...photos.read import decode
@@ -53,13 +53,20 @@ def add_photos(
     """The views that `photos` are of the capture's world, and those that cannot be placed, with the reason.
 
     `workspace`: an empty folder; pictures that had to be made lie in it and are named by the views. Of `settings` the
-    threads and the texture's size count; depth grids are as large as the capture's. Raises Cancelled.
+    threads and the texture's size count; depth grids are as large as the capture's. Raises EngineError where nothing is
+    left of the capture to compare with, Cancelled.
     """
     known: list[Landmarks | None] = []
     for number, view in enumerate(capture.views):
         check(cancel)
         progress("Comparing photos", KNOWN_SHARE * number / len(capture.views))
         known.append(landmarks(view))
+    if not any(known):
+        raise EngineError(
+            "None of the capture's photos can be compared with: put them back where they were, or reconstruct all "
+            "photos together.",
+            repr([str(view.photo) for view in capture.views[:10]]),
+        )
     views = list(capture.views)
     left_out: dict[str, LeftOut] = {}
     waiting, start, placed = list(photos), KNOWN_SHARE, True

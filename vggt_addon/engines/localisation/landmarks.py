@@ -31,11 +31,14 @@ class Landmarks:
 
 
 def landmarks(view: View) -> Landmarks | None:
-    """The details of a view; None where it has no depth, or its picture is gone."""
+    """The details of a view; None where it has no depth, or its picture is gone or another one."""
     if view.depth is None:
         return None
     try:
-        picture = decode(probe(view.photo), at_least=LONG_SIDE)
+        file = probe(view.photo)
+        if abs(file.width * view.height - file.height * view.width) > max(view.width, view.height):
+            raise PhotoError(f"{view.photo} has another shape than the photo that was placed.")
+        picture = decode(file, at_least=LONG_SIDE)
     except PhotoError as error:
         logger.warning("%s is not compared with: %s", view.name, error.sentence)
         return None
