@@ -198,3 +198,16 @@ def test_a_mask_at_another_raster() -> None:
     pixels = np.full((40, 60, 3), 7, np.uint8)
     white = on_white(pixels, used)
     assert (white[:, :30] == 7).all() and (white[:, 30:] == 255).all() and white.dtype == np.uint8
+
+
+def test_a_mask_of_many_times_the_photos_pixels_is_refused(tmp_path: Path) -> None:
+    """Memory is counted by photos: a small file of 25 megapixels beside each small photo would be beyond it."""
+    noise(tmp_path / "a.png", (50, 50))
+    Image.effect_noise((5000, 5000), 99).save(tmp_path / "a.mask.png", compress_level=1)
+    (photo,) = gather([tmp_path]).photos
+    assert photo.mask is None
+    assert photo.remark == (
+        "a.png is used without its mask. a.mask.png has 5000 x 5000 pixels, its photo 50 x 50. Draw it on the photo."
+    )
+    Image.effect_noise((4000, 4000), 99).save(tmp_path / "a.mask.png", compress_level=1)
+    assert gather([tmp_path]).photos[0].mask is not None
