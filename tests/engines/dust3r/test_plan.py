@@ -1,5 +1,10 @@
 """What a run is said to take: operations against a count of the network's own, steps against those it calls."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -14,6 +19,7 @@ from vggt_addon.engines.layers.devices import Device
 from vggt_addon.engines.layers.work import Speed
 from vggt_addon.errors import EngineError
 
+REPOSITORY = Path(__file__).parents[3]
 SIZES = (48, 32), (16, 64)
 CHUNKS = Chunks(rows=7)
 
@@ -58,6 +64,37 @@ def test_pairs_and_time_grow_as_the_schemes_say() -> None:
 def test_memory_is_near_what_was_measured_for_a_pair() -> None:
     measured = 96e6  # docs/benchmarks.md
     assert measured < network_memory(request(2), Chunks()) < 1.6 * measured
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of resident memory is measured by Linux's own mark")
+def test_memory_is_as_predicted() -> None:
+    """Of the network and its maps, in a process of its own, with the published widths and few blocks, which memory
+    does not depend on. benchmarks/dust3r_plan.py shows the whole network and the size that it was trained at."""
+    command = ["benchmarks/dust3r_plan.py", "--shallow", "--json", "--size", "384x288", "--photos", "2"]
+    told = subprocess.run([sys.executable, *command], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    figures = json.loads(told)
+    assert figures["pairs"] == 2
+    assert figures["memory"] == pytest.approx(figures["peak"], rel=0.15), figures
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of resident memory is measured by Linux's own mark")
+def test_the_alignment_takes_no_more_than_the_plan_says() -> None:
+    """Of 56 pairs, in a process of its own: more than its maps, and with them less than network and maps."""
+    program = """if True:
+        from benchmarks.dust3r_plan import find_device, plans, put_together, Request, return_freed_memory
+        import torch
+        return_freed_memory()
+        torch.set_num_threads(1)
+        device, request = find_device("cpu"), Request(((192, 256),) * 8, False, torch.float32, 0)
+        put_together(3, (24, 32), device)
+        plan = plans(request, device)[0]
+        print(put_together(8, (192, 256), device).peak * 2**20, plan.memory, plan.main_memory)
+    """
+    told = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
+    peak, planned, maps = map(float, told.split())
+    assert maps * 16 / 20 < peak < planned, told
 
 
 def test_smaller_pieces_and_then_a_sentence() -> None:
