@@ -43,7 +43,7 @@ test-faults: $(VENV)/test.stamp
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),120000)
 
-## make test-long              all frames of a real clip placed or named, reliefs through all other cameras; minutes
+## make test-long              all frames of a real clip placed or named, reliefs through all other cameras, a photo added to a capture; minutes
 test-long: $(VENV)/test.stamp
 	LONG=1 $(BIN)/python -m pytest -q -s tests/test_clips.py tests/test_acceptance.py
 
