@@ -13,7 +13,7 @@ import bpy
 import pytest
 
 from vggt_addon import registration
-from vggt_addon.ui import controller, homes
+from vggt_addon.ui import building, controller
 
 SESSION = Path(__file__).with_name("blender_session.py")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="looks for processes as POSIX shows them")
@@ -93,14 +93,14 @@ def test_a_worker_killed_by_the_system_costs_one_message(listed: list[Path], tic
 def test_a_result_that_vanishes_is_a_sentence(
     listed: list[Path], tick_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find_homes = homes.homes
+    find_homes = building.homes_of
 
     def vanish(name: str) -> Callable[[], list[Path]]:
         """Somebody clears this user's files at the very moment that the worker is done."""
         shutil.rmtree(controller.session().run.folder)
         return find_homes(name)
 
-    monkeypatch.setattr(homes, "homes", vanish)
+    monkeypatch.setattr(building, "homes_of", vanish)
     bpy.ops.vggt.reconstruct()
     tick_until(lambda: not controller.busy())
     assert controller.session().message.kind == "ERROR"
