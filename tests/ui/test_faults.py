@@ -171,7 +171,7 @@ def test_two_blenders_do_not_disturb_each_other(small_photos: list[Path], tmp_pa
         with blender:
             worker = int(_told(blender, str.isdigit))
             _told(blender, "running".__eq__)
-            assert _told(blender, str.isdigit) == "3"
-            assert _told(blender, lambda line: True) == "None"
+            cameras, message = _told(blender, str.isdigit), _told(blender, lambda line: True)
+            assert (cameras, message) == ("3", "None")
             assert blender.wait(timeout=20) == 0
             assert gone([worker])

@@ -50,3 +50,29 @@ def test_the_wheels_are_for_blenders_own_python_alone(monkeypatch: pytest.Monkey
 def test_from_source_there_are_no_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "ADDON", "vggt_addon")
     assert places.worker_libraries(Path(sys.executable)) == ()
+
+
+@pytest.mark.parametrize("addon", ["vggt_addon", "bl_ext.user_default.vggt_addon"])
+def test_a_folder_that_another_blender_makes_at_the_same_moment_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, addon: str
+) -> None:
+    monkeypatch.setattr(places, "ADDON", addon)
+    monkeypatch.setattr(bpy.utils, "user_resource", lambda kind, path="", create=False: str(tmp_path / path))
+    monkeypatch.setattr(bpy.utils, "extension_path_user", lambda addon, path="", create=False: str(tmp_path / path))
+    make = Path.mkdir
+
+    def later(self: Path, *arguments: object, **how: object) -> None:
+        make(self, parents=True, exist_ok=True)
+        make(self, *arguments, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "mkdir", later)
+    folder = places.user_folder("jobs")
+    assert folder.is_dir() and places.user_folder("jobs") == folder
+
+
+def test_a_folder_that_is_a_file_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(bpy.utils, "user_resource", lambda kind, path="", create=False: str(tmp_path / path))
+    (tmp_path / "vggt_addon").mkdir()
+    (tmp_path / "vggt_addon" / "jobs").write_text("in the way")
+    with pytest.raises(UserError, match="make that folder writable"):
+        places.user_folder("jobs")

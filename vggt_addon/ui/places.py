@@ -3,6 +3,7 @@
 This module imports bpy beyond the standard library.
 """
 
+import logging
 import os
 import sys
 import tempfile
@@ -12,6 +13,8 @@ from pathlib import Path
 import bpy
 
 from ..errors import UserError
+
+logger = logging.getLogger(__name__)
 
 _SUFFIX = ".vggt_addon.ui"
 # "bl_ext.<repository>.vggt_addon" when installed; run from source there is no add-on around the package.
@@ -25,13 +28,24 @@ def user_folder(name: str, *, create: bool = True) -> Path:
     Raises UserError where it is to be made and cannot be written.
     """
     if ADDON.startswith("bl_ext."):
-        found = bpy.utils.extension_path_user(ADDON, path=name, create=create)
+        found = bpy.utils.extension_path_user(ADDON, path=name)
     else:
-        found = bpy.utils.user_resource("DATAFILES", path=f"vggt_addon/{name}", create=create)
-    if not found or (create and not os.access(found, os.W_OK)):  # Blender prints why, and gives ""
+        found = bpy.utils.user_resource("DATAFILES", path=f"vggt_addon/{name}")
+    # Made here: Blender's own way has none where another Blender makes it at the same moment.
+    if not found or (create and not _made(Path(found))):
         among = found or bpy.utils.resource_path("USER")
         raise UserError(f"Nothing can be written to your own files of Blender in {among}: make that folder writable.")
     return Path(found)
+
+
+def _made(folder: Path) -> bool:
+    """Whether `folder` is there now and can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        logger.warning("%s cannot be made: %r", folder, error)
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def job_folder() -> Path:
