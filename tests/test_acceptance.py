@@ -188,14 +188,14 @@ def test_example_reliefs_are_their_photos(example: Reconstruction, scene: Any, m
 def test_example_reliefs_agree_with_the_other_photos(example: Reconstruction, scene: Any, measures: ModuleType) -> None:
     """Any depth passes through its own camera; through another one, only the right depth does.
 
-    Of each two photos one is seen through the other's camera; `make test-long` takes both ways.
+    A quarter of the pairs; `make test-long` takes all.
     """
     figures = []
     for i, camera in enumerate(scene.cameras):
         photo = measures.read(example.views[i].photo)
         own = measures.render_depth(camera, [scene.reliefs[i]])
         for j, relief in enumerate(scene.reliefs):
-            if i == j or ("LONG" not in os.environ and (i < j) == ((i + j) % 2 == 1)):
+            if i == j or ("LONG" not in os.environ and (i + 2 * j) % 4):
                 continue
             both = measures.seen_by_both(measures.render_depth(camera, [relief]), own)
             if both.mean() < 0.3:
@@ -208,7 +208,7 @@ def test_example_reliefs_agree_with_the_other_photos(example: Reconstruction, sc
                 assert measures.psnr(flat, photo, both & covered) <= quality - 3, (i, j)
                 card.hide_render = True
     print(f"{len(figures)} pairs share 30 % of their view; the worst: {sorted(figures)[:4]}", file=sys.stderr)
-    assert len(figures) >= (40 if "LONG" in os.environ else 20)
+    assert len(figures) >= (40 if "LONG" in os.environ else 12)
     assert min(figures)[0] >= 22
 
 
