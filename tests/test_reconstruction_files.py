@@ -477,6 +477,13 @@ def test_names_that_leave_the_folder_are_refused(capture: Path, name: str) -> No
         Reconstruction.load(capture)
 
 
+@pytest.mark.parametrize("name", ["", ".", "./."])
+def test_a_picture_that_is_the_folder_itself_is_refused(capture: Path, name: str) -> None:
+    edit(capture, set_at("views", 0, "photo", value={"inside": name}))
+    with pytest.raises(FormatError, match="as no file can be named"):
+        Reconstruction.load(capture)
+
+
 def test_a_picture_outside_the_folder_is_refused(capture: Path) -> None:
     edit(capture, set_at("views", 0, "photo", value={"inside": "../photos/b.jpg"}))
     with pytest.raises(FormatError, match="outside its own folder"):

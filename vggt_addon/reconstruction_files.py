@@ -354,7 +354,7 @@ def _read_arrays(record: dict[str, Any], folder: Path, names: tuple[str, ...]) -
 def _inside(name: str, folder: Path) -> Path:
     """A file of the capture itself. Refuses names, and links, that lead out of the folder."""
     pure = PurePosixPath(name)
-    if any(len(os.fsencode(part)) > 255 for part in pure.parts):  # on which asking for the file would fail
+    if not pure.parts or any(len(os.fsencode(part)) > 255 for part in pure.parts):  # on which asking for it would fail
         raise ValueError("it names a file as no file can be named")
     path = folder / pure
     if pure.is_absolute() or ".." in pure.parts or "\\" in name or not path.resolve().is_relative_to(folder.resolve()):
