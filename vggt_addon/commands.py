@@ -87,7 +87,7 @@ def add_photos(options: argparse.Namespace, console: Console) -> None:
         engine_settings=EngineSettings(texture_size=options.texture_size, threads=options.threads),
         frames_per_clip=options.frames,
     )
-    with tempfile.TemporaryDirectory(prefix="vggt_addon-") as workspace:
+    with hold(Path(sys.prefix)), tempfile.TemporaryDirectory(prefix="vggt_addon-") as workspace:
         made = place_photos(capture, options.photos, Path(workspace), settings, console.progress, console.cancel)
         check(console.cancel)
         made.save(folder, overwrite=options.force)

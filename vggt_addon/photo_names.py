@@ -17,9 +17,14 @@ MASK_ENDING = ".mask.png"
 MASKS_FOLDER = "masks"
 
 
+def is_named_mask(file: Path) -> bool:
+    """Whether `file` belongs to the photo beside it, by its name, and is none itself. See photos.masks."""
+    return file.name.casefold().endswith(MASK_ENDING)
+
+
 def is_mask(file: Path) -> bool:
-    """Whether `file` belongs to a photo, by its name or its folder's, and is none itself. See photos.masks."""
-    return file.name.casefold().endswith(MASK_ENDING) or file.parent.name == MASKS_FOLDER
+    """Whether `file` belongs to a photo, by its name or its folder's."""
+    return is_named_mask(file) or file.parent.name == MASKS_FOLDER
 
 
 def is_clip(file: Path) -> bool:
@@ -29,7 +34,7 @@ def is_clip(file: Path) -> bool:
 
 def is_photo_or_clip(file: Path) -> bool:
     """Whether `file`, found in a folder, is one of the artist's by its name; hidden files and masks are not."""
-    known = (file.suffix.lower() in EXTENSIONS or is_clip(file)) and not file.name.casefold().endswith(MASK_ENDING)
+    known = (file.suffix.lower() in EXTENSIONS or is_clip(file)) and not is_named_mask(file)
     dangling = file.is_symlink() and not file.exists()  # is one of them, and is to be missed by name
     return known and not file.name.startswith(".") and (file.is_file() or dangling)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import PhotoError
-from ..photo_names import MASK_ENDING, is_mask, is_photo_or_clip, natural_key, photos_in
+from ..photo_names import is_mask, is_named_mask, is_photo_or_clip, natural_key, photos_in
 from ..reconstruction_files import FILE_NAME
 
 
@@ -41,7 +41,7 @@ def find_each(inputs: Iterable[str | Path]) -> tuple[list[Path], dict[str, str]]
     found: dict[Path, None] = {}
     nowhere: dict[str, str] = {}
     for name in inputs:
-        if Path(name).name.casefold().endswith(MASK_ENDING) and Path(name).is_file():
+        if is_named_mask(Path(name)) and Path(name).is_file():
             continue  # chosen together with its photo, with which it is found
         try:
             found.update(dict.fromkeys(find_photos([name])))
@@ -60,7 +60,7 @@ def _expand(name: str) -> list[Path]:
         if path.is_dir():
             return photos_in(path)
         if path.is_file():
-            return [] if path.name.casefold().endswith(MASK_ENDING) else [path.absolute()]
+            return [] if is_named_mask(path) else [path.absolute()]
         if path.exists():
             raise PhotoError(f"{name} is neither a file nor a folder: give photos, or a folder of photos.")
         if glob.has_magic(name):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import PhotoError
-from ..photo_names import EXTENSIONS, MASK_ENDING, MASKS_FOLDER, photos_in
+from ..photo_names import EXTENSIONS, MASK_ENDING, MASKS_FOLDER, is_named_mask, photos_in
 from .exif import read_exif
 from .opening import UNSUSPICIOUS, opened
 from .photo import Photo
@@ -123,7 +123,7 @@ def _is_there(file: Path) -> bool:
 
 def _masks_in(folder: Path) -> list[Path]:
     """Files in `folder` that are masks by their names or their folder's. Raises OSError."""
-    beside = [file for file in folder.iterdir() if file.name.casefold().endswith(MASK_ENDING)]
+    beside = [file for file in folder.iterdir() if is_named_mask(file)]
     own = folder / MASKS_FOLDER
     inside = [file for file in own.iterdir() if file.suffix.lower() in EXTENSIONS] if own.is_dir() else []
     return sorted(beside) + sorted(inside)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError, PhotoError
-from ...photos.masks import USED, mask
+from ...photos.masks import mask, mask_in
 from ...photos.photo import Photo
 from ...photos.read import decode
 from ...progress import Cancel, Progress, check, span
@@ -148,9 +148,8 @@ def _sightings(
 
 def _at(used: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """A mask, as `photos.masks` has them, at another size (h, w), 0 where the photo is not used."""
-    rows = (np.arange(shape[0]) + 0.5) * used.shape[0] / shape[0]
-    columns = (np.arange(shape[1]) + 0.5) * used.shape[1] / shape[1]
-    return np.where(used[rows.astype(int)][:, columns.astype(int)] >= USED, np.uint8(255), np.uint8(0))
+    whole = (0.0, 0.0, float(used.shape[1]), float(used.shape[0]))
+    return mask_in(used, whole, (shape[1], shape[0])).astype(np.uint8)
 
 
 def _nowhere(photo: Photo, sightings: _Sightings) -> PhotoError:

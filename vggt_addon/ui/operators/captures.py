@@ -7,12 +7,12 @@ from pathlib import Path
 
 import bpy
 from bpy.app.translations import pgettext_rpt as tell
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ...errors import UserError
 from .. import controller, ids
 from ..panels.capture import capture_at_hand
-from .photos import FILTER, chosen_files
+from .photos import ChoosesPhotos, chosen_files
 
 
 class _OnCapture:
@@ -96,24 +96,12 @@ class VGGT_OT_rebuild_capture(_OnIdleCapture, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class VGGT_OT_add_to_capture(_OnIdleCapture, bpy.types.Operator):
+class VGGT_OT_add_to_capture(_OnIdleCapture, ChoosesPhotos, bpy.types.Operator):
     """Choose more photos of the same place: each gets a camera and a relief in this capture, and nothing else moves"""
 
     bl_idname = ids.ADD_TO_CAPTURE
     bl_label = "Add Photos to Capture"
     bl_options = {"REGISTER"}  # noqa: RUF012 - the scene that comes later is an undo step of its own
-
-    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE", "HIDDEN"})
-    files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE", "HIDDEN"})
-    filter_glob: StringProperty(default=FILTER, options={"HIDDEN"})
-    filter_image: BoolProperty(default=True, options={"HIDDEN"})
-    filter_movie: BoolProperty(default=True, options={"HIDDEN"})
-    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Open the file browser."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Place them in the background."""

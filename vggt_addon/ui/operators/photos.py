@@ -11,7 +11,7 @@ import bpy
 from bpy.app.translations import pgettext_rpt as tell
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
-from ...photo_names import CLIP_EXTENSIONS, EXTENSIONS, MASK_ENDING, natural_key, photos_in
+from ...photo_names import CLIP_EXTENSIONS, EXTENSIONS, is_named_mask, natural_key, photos_in
 from .. import controller, ids, wording
 
 TAKEN = EXTENSIONS | CLIP_EXTENSIONS
@@ -46,12 +46,8 @@ def report_added(operator: bpy.types.Operator, added: int, known: int) -> set[st
     return {"FINISHED"} if added else {"CANCELLED"}
 
 
-class VGGT_OT_add_photos(bpy.types.Operator):
-    """Choose photos of one place, taken from different sides, or a clip of a walk around it"""
-
-    bl_idname = ids.ADD_PHOTOS
-    bl_label = "Add Photos"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - how Blender declares it
+class ChoosesPhotos:
+    """What operators share that let photos and clips be chosen in the file browser; see `chosen_files`."""
 
     directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE", "HIDDEN"})
     files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE", "HIDDEN"})
@@ -64,6 +60,14 @@ class VGGT_OT_add_photos(bpy.types.Operator):
         """Open the file browser."""
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
+
+
+class VGGT_OT_add_photos(ChoosesPhotos, bpy.types.Operator):
+    """Choose photos of one place, taken from different sides, or a clip of a walk around it"""
+
+    bl_idname = ids.ADD_PHOTOS
+    bl_label = "Add Photos"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - how Blender declares it
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Add what was chosen."""
@@ -148,7 +152,7 @@ def chosen_files(operator: Any) -> list[Path]:
     """The photos and clips that the file browser, or a drop, has handed to the operator."""
     folder = Path(bpy.path.abspath(operator.directory))
     paths = [folder / file.name for file in operator.files if file.name]
-    taken = [path for path in paths if path.suffix.lower() in TAKEN and not path.name.casefold().endswith(MASK_ENDING)]
+    taken = [path for path in paths if path.suffix.lower() in TAKEN and not is_named_mask(path)]
     return sorted(taken, key=natural_key)
 
 
